@@ -1,0 +1,1 @@
+"""The systems measured: classical codecs and learned ones, one folder a system."""

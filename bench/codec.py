@@ -1,0 +1,136 @@
+"""What the harness knows of a codec: the protocol, its quality scale, and the errors.
+
+This is the only module of ``bench`` that ``baselines`` imports.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""An image everywhere in this project: (H, W, 3), uint8, RGB, H and W at least 1."""
+
+
+class BenchError(Exception):
+    """A problem the user can act on. Its text is one sentence; command lines print it and exit with code 2."""
+
+
+class CodecError(BenchError):
+    """A codec could not do what it was asked to."""
+
+
+class CodecUnavailable(CodecError):
+    """A program or package is missing; the text says what to install or which option names its path."""
+
+
+class BitstreamError(CodecError):
+    """A stream is damaged, cut short, or was not made by this codec."""
+
+
+class QualityError(CodecError):
+    """A quality lies outside the codec's scale, or is not a whole number where one is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class QualityScale:
+    """The qualities a codec accepts.
+
+    Attributes:
+        low: smallest accepted value.
+        high: largest accepted value.
+        integer: whether only whole numbers are accepted.
+        default: what is used where the user names no quality.
+        better: the end of the scale that gives the better image, ``"high"`` or ``"low"`` (as for a QP).
+        unit: what the field calls the number: ``"quality"``, ``"QP"``, ``"distance"``, ``"level"`` ...
+    """
+
+    low: float
+    high: float
+    integer: bool
+    default: float
+    better: Literal["high", "low"] = "high"
+    unit: str = "quality"
+
+    def check(self, quality: float, codec: str) -> float:
+        """Return ``quality`` as a float; raise QualityError where it is off the scale of ``codec``."""
+        value = float(quality)
+        kind = "a whole number" if self.integer else "a number"
+        whole = value.is_integer() or not self.integer
+        if not math.isfinite(value) or not self.low <= value <= self.high or not whole:
+            raise QualityError(
+                f"{codec}: {self.unit} must be {kind} from {self.low:g} to {self.high:g}, got {quality:g}; "
+                f"change it with --quality or {codec}:{self.unit.upper()}."
+            )
+        return value
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """A codec: pixels to a complete stream, and back. Subclass it to inherit the defaults.
+
+    ``encode`` and ``decode`` are pure functions of their arguments and of ``identity()``; the decoder
+    needs nothing but the stream and works in a fresh process. The harness does the timing, counting and checking.
+    """
+
+    name: str
+    quality: QualityScale
+    deterministic: bool = True
+    """Whether equal pixels at equal quality always give equal streams and pixels. Chains of a codec that is
+    not deterministic are never completed early at a fixed point."""
+
+    def identity(self) -> dict[str, Any]:
+        """What makes a result reproducible: version, binary or checkpoint sha256, options. JSON values only."""
+        ...
+
+    def encode(self, image: Image, quality: float) -> bytes:
+        """Compress an image into a complete stream.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, any H, W >= 1. Not changed.
+            quality: on the codec's scale.
+
+        Returns:
+            The whole stream: size, quality and data. Its length is what counts as rate.
+
+        Raises:
+            QualityError: quality off the scale.
+            CodecUnavailable: something needed is missing.
+            CodecError: the codec failed.
+        """
+        ...
+
+    def decode(self, stream: bytes) -> Image:
+        """Decompress a stream made by ``encode``.
+
+        Returns:
+            (H, W, 3) uint8 RGB, C-contiguous, of the size that was encoded.
+
+        Raises:
+            BitstreamError: the stream is damaged, cut or foreign.
+        """
+        ...
+
+    def available(self) -> tuple[bool, str]:
+        """Whether the codec can run here and, where not, one sentence that says what to install."""
+        return True, ""
+
+    def encode_many(self, images: Sequence[Image], quality: float) -> list[bytes]:
+        """``encode`` for several images; learned codecs override it to work in batches."""
+        return [self.encode(image, quality) for image in images]
+
+    def decode_many(self, streams: Sequence[bytes]) -> list[Image]:
+        """``decode`` for several streams."""
+        return [self.decode(stream) for stream in streams]
+
+
+def check_image(image: Image, codec: str) -> Image:
+    """Return ``image`` C-contiguous; raise CodecError where it is not (H, W, 3) uint8 with H, W >= 1."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise CodecError(f"{codec}: expected a (H, W, 3) uint8 image, got {image.shape} {image.dtype}.")
+    return np.ascontiguousarray(image)
