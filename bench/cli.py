@@ -1,0 +1,66 @@
+"""What every command line of this project does alike: errors as one sentence, exit codes, an honest parser."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from bench.codec import BenchError
+
+OK, SOME_FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: all well; the command ran but some of its work failed; the user can act on one sentence; Ctrl-C."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that shows defaults, takes no abbreviated options, and raises BenchError on bad usage."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        kwargs.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        raise BenchError(f"{message[:1].upper()}{message[1:].rstrip('.')}; see {self.prog} --help.")
+
+
+def positive_int(text: str) -> int:
+    """An argparse type: a whole number of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return value
+
+
+def call(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
+    """Return the exit code of ``main(argv)``; a BenchError, a full disk or Ctrl-C becomes one sentence on stderr.
+
+    Anything else is a defect of ours and keeps its traceback.
+    """
+    try:
+        return main(argv)
+    except BenchError as error:
+        message, code = str(error), USER_ERROR
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has gone; keep Python's own flush at exit from complaining.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except OSError as error:
+        if error.errno is None:
+            raise
+        where = f"{error.filename}: " if error.filename is not None else ""
+        message, code = f"{where}{error.strerror or error}.", USER_ERROR
+    except KeyboardInterrupt:
+        message, code = "Stopped.", INTERRUPTED
+    print(message, file=sys.stderr)
+    return code
+
+
+def run(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
+    """Run a command line on ``sys.argv`` and leave with its exit code; use it as ``run(main)`` under ``__main__``."""
+    sys.exit(call(main))

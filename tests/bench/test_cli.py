@@ -1,0 +1,75 @@
+"""bench.cli: what a user sees of an error, and the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import subprocess
+import sys
+
+import pytest
+
+from bench import cli
+from bench.codec import BenchError, CodecError
+
+
+def raising(error: BaseException):
+    def main(argv=None):
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (BenchError("No such codec."), 2, "No such codec.\n"),
+        (CodecError("jpeg: no."), 2, "jpeg: no.\n"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 2, "/x/y: No space left on device.\n"),
+        (KeyboardInterrupt(), 130, "Stopped.\n"),
+    ],
+)
+def test_errors_become_one_sentence_and_an_exit_code(error, code, text, capsys):
+    assert cli.call(raising(error)) == code
+    captured = capsys.readouterr()
+    assert captured.err == text
+    assert captured.out == ""
+
+
+def test_defects_keep_their_traceback():
+    with pytest.raises(ZeroDivisionError):
+        cli.call(raising(ZeroDivisionError()))
+
+
+def test_run_leaves_with_the_code_of_main():
+    with pytest.raises(SystemExit) as left:
+        cli.run(lambda argv: 1)
+    assert left.value.code == 1
+
+
+def test_parser_raises_on_bad_usage_and_takes_no_abbreviations():
+    parser = cli.Parser(prog="it")
+    parser.add_argument("--generations", type=cli.positive_int)
+    with pytest.raises(BenchError, match=r"^Unrecognized arguments: --gen 5; see it --help\.$"):
+        parser.parse_args(["--gen", "5"])
+    with pytest.raises(BenchError, match=r"at least 1, got '0'; see it --help\.$"):
+        parser.parse_args(["--generations", "0"])
+    assert parser.parse_args(["--generations", "7"]).generations == 7
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "2.5", "many"])
+def test_positive_int_refuses(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="at least 1"):
+        cli.positive_int(text)
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    code = "from bench import cli\ndef main(argv):\n    while True: print('x' * 1000)\ncli.run(main)"
+    shell = subprocess.run(
+        ["bash", "-c", '"$0" -c "$1" | head -n 1; echo "code ${PIPESTATUS[0]}"', sys.executable, code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert shell.stdout.endswith("code 0\n")
+    assert shell.stderr == ""
