@@ -1,0 +1,223 @@
+"""One image file: read, brought to 8-bit RGB by stated rules, and identified by its pixels.
+
+What is not 8-bit RGB already is normalised, and ``SourceImage.note`` says so:
+
+* grey, bilevel and palette become RGB;
+* 16 bits a sample are rounded to 8, ``round(x / 257)`` (Pillow alone would cut 16-bit colour in PNG and TIFF off at the
+  high byte); what else has more than 8 bits comes as Pillow reads it;
+* transparency is composited on white, in code values, rounded; an alpha channel that is opaque everywhere is dropped;
+* the EXIF orientation is applied;
+* of an animation or a file of several pages, the first frame is taken;
+* an embedded ICC profile, gamma or chromaticity is ignored: code values are taken as sRGB.
+
+CMYK, L*a*b*, floating point and 32-bit integers have no one meaning as 8-bit RGB and are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from PIL import UnidentifiedImageError
+
+from bench.codec import BenchError, Image
+
+SUFFIXES = frozenset(
+    ".avif .bmp .gif .j2k .jp2 .jpeg .jpg .pgm .png .pnm .ppm .tga .tif .tiff .webp".split()  # noqa: SIM905
+)
+"""File name endings, in lower case, that count as images when a folder is searched."""
+
+ADVICE = "convert it to an 8-bit RGB PNG, or leave it out of --dataset"
+
+_GREY = frozenset({"1", "L", "LA", "I;16", "I;16L", "I;16B", "I;16N", "I"})
+_RGB = frozenset({"RGB", "RGBA", "P", "PA"})
+_ORIENTATION_TAG = 0x0112
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SourceImage:
+    """An image as it enters a chain.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB, C-contiguous, read-only.
+        name: what tables call it: the file's name without its ending, unless a dataset chose another.
+        path: the file it came from.
+        sha256: of the pixels and their shape, see ``pixel_sha256``; the file's format does not matter.
+        note: what was done to bring the file to 8-bit RGB; empty where nothing had to be.
+    """
+
+    pixels: Image
+    name: str
+    path: Path
+    sha256: str
+    note: str
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels."""
+        return self.pixels.shape[1]
+
+
+def pixel_sha256(pixels: Image) -> str:
+    """Hexadecimal sha256 of the shape, written as ``(H, W, 3)``, followed by the pixels in row order."""
+    found = hashlib.sha256(repr(tuple(map(int, pixels.shape))).encode())
+    found.update(np.ascontiguousarray(pixels).data)
+    return found.hexdigest()
+
+
+def load_image(path: str | Path, name: str | None = None) -> SourceImage:
+    """Read an image file as 8-bit RGB, by the rules at the top of this module.
+
+    Raises:
+        BenchError: the file is missing, unreadable, damaged, too large to be decoded safely, or of a refused kind.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise BenchError(f"{path}: there is no such image file; change it with --dataset.") from None
+    except OSError as error:
+        raise BenchError(f"{path}: the image cannot be read ({error.strerror}).") from error
+    try:
+        pixels, notes = _decode(data)
+    except _Refused as refusal:
+        raise BenchError(f"{path}: {refusal}; {ADVICE}.") from None
+    except (PIL.Image.DecompressionBombError, MemoryError):
+        limit = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise BenchError(f"{path}: the image has more pixels than is safe to decode, {limit:.0f} million.") from None
+    except UnidentifiedImageError:
+        raise BenchError(f"{path}: not an image in a format that can be read here; {ADVICE}.") from None
+    except Exception as error:  # decoders of damaged files raise nearly anything
+        raise BenchError(f"{path}: the image file is damaged or cut short ({_one_line(error)}).") from error
+    pixels.flags.writeable = False
+    return SourceImage(pixels, name or path.stem, path, pixel_sha256(pixels), "; ".join(notes))
+
+
+def save_png(path: str | Path, pixels: Image) -> None:
+    """Write (H, W, 3) uint8 RGB pixels as a lossless PNG; an interrupted write leaves no half file under ``path``.
+
+    Raises:
+        BenchError: the file cannot be written.
+    """
+    path = Path(path)
+    temporary = ""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            temporary = file.name
+            PIL.Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG")
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise BenchError(f"{path}: the image cannot be written ({error.strerror or error}).") from error
+    finally:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+class _Refused(Exception):
+    """Why a readable image has no one meaning as 8-bit RGB."""
+
+
+def _decode(data: bytes) -> tuple[Image, list[str]]:
+    """Pixels and what was done to them."""
+    notes: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # bombs raise an error of their own; metadata warnings change no pixel
+        with PIL.Image.open(io.BytesIO(data)) as file:
+            if getattr(file, "n_frames", 1) > 1:
+                notes.append(f"first of {file.n_frames} frames")  # type: ignore[attr-defined]
+            if "icc_profile" in file.info:
+                notes.append("ICC profile ignored")
+            orientation = file.getexif().get(_ORIENTATION_TAG, 1)
+            samples = _samples(file, data, notes)
+    if samples.dtype == np.uint16:
+        notes.append("16 bits rounded to 8")
+        samples = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    pixels = _to_rgb(samples, notes)
+    if orientation in range(2, 9):
+        notes.append("EXIF orientation applied")
+        pixels = _orient(pixels, orientation)
+    return np.array(pixels, np.uint8, order="C"), notes
+
+
+def _samples(file: PIL.Image.Image, data: bytes, notes: list[str]) -> NDArray[np.generic]:
+    """(H, W) or (H, W, 2 to 4) samples, uint8 or uint16: grey, grey and alpha, RGB or RGBA."""
+    if file.mode not in _GREY | _RGB or (file.mode == "I" and file.format not in {"PNG", "PPM"}):
+        kind = {"F": "floating-point", "I": "32-bit integer", "LAB": "L*a*b*"}.get(file.mode, file.mode)
+        raise _Refused(f"{kind} pixels have no one meaning as 8-bit RGB")
+    if file.mode in _RGB | {"LA"} and _is_16_bit(file):
+        return _samples_16_bit(data)
+    if file.mode in {"P", "PA"}:
+        notes.append("palette")
+    if file.mode in {"P", "PA"} or "transparency" in file.info:
+        has_alpha = file.mode == "PA" or "transparency" in file.info
+        return np.asarray(file.convert("RGBA" if has_alpha else "RGB"))
+    if file.mode == "1":
+        return np.asarray(file.convert("L"))
+    samples = np.asarray(file)
+    return samples.astype(np.uint16) if file.mode.startswith("I") else samples
+
+
+def _is_16_bit(file: PIL.Image.Image) -> bool:
+    """Whether the file stores 16 bits a sample where Pillow shows 8: its raw modes are then RGB;16B and the like."""
+    return any(";16" in str(tile[3]) for tile in getattr(file, "tile", ()))
+
+
+def _samples_16_bit(data: bytes) -> NDArray[np.generic]:
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if found is None or found.dtype != np.uint16:
+        raise _Refused("16-bit colour of this kind cannot be read in full")
+    if found.ndim == 2:
+        return found
+    order = [2, 1, 0, 3][: found.shape[2]]
+    return found[:, :, order]
+
+
+def _to_rgb(samples: NDArray[np.generic], notes: list[str]) -> Image:
+    """Grey to RGB, alpha composited on white."""
+    planes = samples[:, :, None] if samples.ndim == 2 else samples
+    channels = planes.shape[2]
+    colour = planes[:, :, : 1 if channels < 3 else 3].astype(np.uint8)
+    if channels < 3:
+        notes.append("grey")
+        colour = np.repeat(colour, 3, axis=2)
+    if channels in (2, 4):
+        alpha = planes[:, :, -1:].astype(np.uint32)
+        if alpha.min() < 255:
+            notes.append("transparency composited on white")
+            colour = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+        else:
+            notes.append("opaque alpha dropped")
+    return colour
+
+
+def _orient(pixels: Image, orientation: int) -> Image:
+    """Undo an EXIF orientation (2 to 8): 5 to 8 are transposed, the rest only mirrored."""
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    flip_rows, flip_columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    return pixels[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
