@@ -1,0 +1,106 @@
+"""`python -m bench.codecs`: every codec, whether it can run here, its quality scale, versions and options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from inspect import Parameter
+from typing import Any
+
+from bench import registry
+from bench.cli import Parser, run
+from bench.codec import BenchError, QualityScale
+from bench.options import parameters
+
+EPILOG = """Name a codec as NAME, NAME:QUALITY or NAME[option=value;option=value]:QUALITY, for example jpeg:75 or
+avif[tune=psnr]:60; one of your own as package.module:Class."""
+
+
+def describe(text: str) -> dict[str, Any]:
+    """What there is to know of the codec that a spec names.
+
+    Returns:
+        ``name``, ``available``, ``reason`` (why not; "" where it is), ``quality`` (the scale, or None where the codec
+        can't be created), ``options`` (defaults by name) and ``identity`` (or None). JSON values only.
+    """
+    row: dict[str, Any] = {
+        "name": text,
+        "available": False,
+        "reason": "",
+        "quality": None,
+        "options": {},
+        "identity": None,
+    }
+    try:
+        spec = registry.parse_spec(text)
+        codec = registry.create(spec)
+        row["quality"] = asdict(codec.quality)
+        row["options"] = _options(registry.resolve(spec.name)[0], spec.name)
+        row["available"], row["reason"] = codec.available()
+        if row["available"]:
+            row["identity"] = codec.identity()
+    except BenchError as error:
+        row["available"], row["reason"] = False, str(error)
+    return row
+
+
+def _options(entry: registry.Entry, name: str) -> dict[str, Any]:
+    """Options that a user can set, with their defaults; None where an option must be given."""
+    known = parameters(registry.load(entry.target, name))
+    free = {key: each.default for key, each in known.items() if key not in entry.options}
+    return {key: None if value is Parameter.empty else _plain(value) for key, value in free.items()}
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def _scale(quality: dict[str, Any] | None) -> str:
+    if quality is None:
+        return "-"
+    scale = QualityScale(**quality)
+    step = "" if scale.integer else ", continuous"
+    return f"{scale.unit} {scale.low:g} to {scale.high:g}{step}, default {scale.default:g}, {scale.better} is better"
+
+
+def _settings(options: dict[str, Any]) -> str:
+    return "; ".join(
+        f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in options.items()
+    )
+
+
+def _versions(identity: dict[str, Any] | None) -> str:
+    versions = (identity or {}).get("versions", {})
+    return ", ".join(f"{key} {value}" for key, value in versions.items())
+
+
+def as_text(rows: Sequence[dict[str, Any]]) -> str:
+    """The table for people: one line a codec, details indented below it."""
+    width = max([len(row["name"]) for row in rows], default=0)
+    lines = []
+    for row in rows:
+        lines.append(f"{row['name']:{width}}  {'yes' if row['available'] else 'NO ':3}  {_scale(row['quality'])}")
+        details = {
+            "why not": row["reason"],
+            "options": _settings(row["options"]),
+            "versions": _versions(row["identity"]),
+        }
+        lines += [f"{'':{width}}       {key}: {value}" for key, value in details.items() if value]
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """List codecs; the exit code is 0 whether or not they are available."""
+    parser = Parser(prog="python -m bench.codecs", description=__doc__, epilog=EPILOG)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these codecs; all where none is named")
+    parser.add_argument("--json", action="store_true", help="print a JSON array instead of a table")
+    args = parser.parse_args(argv)
+    names = [registry.parse_spec(text).text for text in args.names] or list(registry.entries())
+    rows = [describe(name) for name in names]
+    print(json.dumps(rows, indent=2) if args.json else as_text(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,216 @@
+"""Which codecs there are, and how a user names one.
+
+A codec is named by a *spec*, the same everywhere on a command line:
+
+    NAME                            jpeg
+    NAME:QUALITY                    jpeg:75
+    NAME[key=value;key=value]       avif[tune=psnr;speed=4]:60
+    package.module:Class            mypackage.codecs:MyCodec
+    package.module:Class:QUALITY    mypackage.codecs:MyCodec:0.5
+
+What follows the last colon is a quality if and only if it is a number. Options are the keyword arguments of the codec's
+constructor. A codec of another package appears under its own name where that package declares an entry point:
+
+    [project.entry-points."reencode_bench.codecs"]
+    mycodec = "mypackage.codecs:MyCodec"
+
+Nothing is imported before a codec is created, so that naming ``jpeg`` does not load PyTorch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from bench.codec import BenchError, Codec, CodecUnavailable
+from bench.options import bind
+
+GROUP = "reencode_bench.codecs"
+"""The entry point group in which other packages declare codecs."""
+
+LIST_COMMAND = "python -m bench.codecs"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A registered codec.
+
+    Attributes:
+        target: ``"package.module:Class"``, imported when the codec is created.
+        options: keyword arguments that this name fixes.
+        variant: the keyword argument that ``NAME:VARIANT`` sets, for families of codecs; "" where there are none.
+    """
+
+    target: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    variant: str = ""
+
+
+BUILTIN: dict[str, Entry] = {
+    "iat": Entry("baselines.iat.codec:IATCodec"),
+    "jpeg": Entry("baselines.classical.jpeg:JPEGCodec"),
+    "jpeg-444": Entry("baselines.classical.jpeg:JPEGCodec", {"subsampling": "4:4:4"}),
+    "jpeg2000": Entry("baselines.classical.jpeg2000:JPEG2000Codec"),
+    "webp": Entry("baselines.classical.webp:WebPCodec"),
+    "avif": Entry("baselines.classical.avif:AVIFCodec"),
+    "avif-444": Entry("baselines.classical.avif:AVIFCodec", {"subsampling": "4:4:4"}),
+    "jpegxl": Entry("baselines.classical.jpegxl:JPEGXLCodec"),
+    "heic": Entry("baselines.classical.heic:HEICCodec"),
+    "heic-444": Entry("baselines.classical.heic:HEICCodec", {"subsampling": "4:4:4"}),
+    "null": Entry("baselines.classical.null:NullCodec"),
+}
+
+
+def entries() -> dict[str, Entry]:
+    """All registered codecs by name, ours first; an entry point can't take the name of one of ours."""
+    declared = {point.name: Entry(point.value) for point in entry_points(group=GROUP)}
+    return BUILTIN | {name: entry for name, entry in sorted(declared.items()) if name not in BUILTIN}
+
+
+@dataclass(frozen=True)
+class CodecSpec:
+    """A codec as the user named it. Strings only, so that it can be stored and sent to another process.
+
+    Attributes:
+        text: what the user typed, without spaces around it.
+        name: registry name, ``"family:variant"``, or ``"package.module:Class"``.
+        options: constructor arguments as typed, in the order typed.
+        quality: on the codec's scale, or None where the user named none.
+    """
+
+    text: str
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict, hash=False)
+    quality: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Name and options without the quality: what tables call the codec."""
+        options = ";".join(f"{key}={value}" for key, value in self.options.items())
+        return f"{self.name}[{options}]" if options else self.name
+
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_SPEC = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<options>[^\[\]]*)\])?(:(?P<rest>[^\[\]]*))?")
+_OUTSIDE_COMMA = re.compile(r",(?![^\[\]]*\])")
+
+
+def parse_specs(text: str) -> list[CodecSpec]:
+    """Parse specs separated by commas; commas inside brackets belong to an option."""
+    return [parse_spec(part) for part in _OUTSIDE_COMMA.split(text)]
+
+
+def parse_spec(text: str) -> CodecSpec:
+    """Parse one spec (grammar above); raise BenchError where it is malformed or names no known codec."""
+    text = text.strip()
+    parsed = _SPEC.fullmatch(text)
+    if not parsed:
+        raise BenchError(f"Can't read the codec {text!r}; expected NAME, NAME:QUALITY or NAME[key=value;...]:QUALITY.")
+    name, tail = parsed["name"], parsed["rest"]
+    if parsed["options"] is None:  # the pattern has given every colon to the name
+        name, colon, last = name.rpartition(":")
+        if not colon or not _NUMBER.fullmatch(last):
+            name, last = text, ""
+        tail = last or None
+    elif tail is not None and not _NUMBER.fullmatch(tail):
+        raise BenchError(f"Quality must be a number, got {tail!r} in {text!r}.")
+    name = name.strip()
+    _check_name(name, text)
+    return CodecSpec(text, name, _parse_options(parsed["options"], text), None if tail is None else float(tail))
+
+
+def _parse_options(inside: str | None, text: str) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for part in (inside or "").split(";") if inside is not None else ():
+        key, equals, value = (each.strip() for each in part.partition("="))
+        if not equals or not key.isidentifier() or key in options:
+            raise BenchError(
+                f"Can't read the option {part.strip()!r} in {text!r}; expected each key=value once, with ; between."
+            )
+        options[key] = value
+    return options
+
+
+def _check_name(name: str, text: str) -> None:
+    """Raise BenchError unless ``name`` is registered, a variant of a family, or looks like package.module:Class."""
+    known = entries()
+    family, colon, variant = name.partition(":")
+    if name in known:
+        return
+    if family in known:
+        if known[family].variant and variant:
+            return
+        raise BenchError(f"Quality must be a number, got {variant!r} in {text!r}.")
+    if colon and all(part.isidentifier() for part in [*family.split("."), *variant.split(".")]):
+        return
+    close = get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    raise BenchError(f"Unknown codec {name!r}: {hint}{LIST_COMMAND} lists them all.")
+
+
+def create(spec: CodecSpec | str, **context: Any) -> Codec:
+    """Make the codec that a spec names; its ``name`` is the spec's label.
+
+    Args:
+        spec: from ``parse_spec``, or its text.
+        context: what the command line says for all codecs at once, such as ``device=`` or ``timeout=``; goes to
+            the constructors that have an argument of that name. Options in the spec win.
+
+    Raises:
+        BenchError: unknown name or option, an option of the wrong type, or a class that is no codec.
+        CodecUnavailable: its module, or something the module imports, is not installed.
+        QualityError: the spec's quality is off the codec's scale.
+    """
+    spec = parse_spec(spec) if isinstance(spec, str) else spec
+    entry, registered = resolve(spec.name)
+    clash = sorted(spec.options.keys() & entry.options.keys())
+    if clash:
+        raise BenchError(
+            f"{spec.name} fixes {clash[0]}={entry.options[clash[0]]}; it can't be an option of {spec.text!r}."
+        )
+    factory = load(entry.target, spec.name)
+    codec = factory(**bind(factory, spec.name, spec.options, fixed=entry.options, context=context))
+    _check_codec(codec, spec.name)
+    if registered or spec.options:
+        codec.name = spec.label if registered else spec.label.replace(spec.name, codec.name, 1)
+    if spec.quality is not None:
+        codec.quality.check(spec.quality, codec.name)
+    return codec
+
+
+def resolve(name: str) -> tuple[Entry, bool]:
+    """The entry behind a spec's name, and whether it is registered (or else named by module and class)."""
+    known = entries()
+    if name in known:
+        return known[name], True
+    family, _, variant = name.partition(":")
+    if family in known:
+        entry = known[family]
+        return Entry(entry.target, {**entry.options, entry.variant: variant}), True
+    return Entry(name), False
+
+
+def load(target: str, name: str) -> Any:
+    """Import ``"package.module:Class"``; raise CodecUnavailable or BenchError with the reason."""
+    module, _, attribute = target.partition(":")
+    try:
+        found: Any = import_module(module)
+    except ImportError as error:
+        raise CodecUnavailable(f"{name} can't be imported from {module}: {error}.") from error
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise BenchError(f"{name}: the module {module} has no class {attribute!r}.")
+    return found
+
+
+def _check_codec(codec: Any, name: str) -> None:
+    required = ("name", "quality", "deterministic", "identity", "encode", "decode")
+    lacking = [each for each in (*required, "available", "encode_many", "decode_many") if not hasattr(codec, each)]
+    if lacking:
+        raise BenchError(f"{name} is no codec: it lacks {', '.join(lacking)}; derive it from bench.codec.Codec.")
