@@ -1,0 +1,214 @@
+"""``python -m bench.bdrate RUN_OR_TABLE ...``: what codecs cost in rate, and what re-encoding costs.
+
+A curve is all qualities a codec was run at: run ``bench.reencode`` at four or more and name the run folders here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from bench import published, tables
+from bench.bdshow import FORMATS, left_out, render
+from bench.bootstrap import bd_rate_interval
+from bench.cli import OK, Parser, run
+from bench.codec import BenchError
+from bench.columns import NAMES
+from bench.compare import Pair, columns, compare
+from bench.rd import METRICS, Common, common_images, generation_means, systems
+
+EXAMPLES = """examples:
+  python -m bench.bdrate results/runs/jpeg-* results/runs/iat-* --anchor jpeg
+  python -m bench.bdrate results/runs/iat-* --self --generation 10,50
+  python -m bench.bdrate results/runs/iat-* --published vtm --anchor published:vtm
+  python -m bench.bdrate --dataset kodak --published vtm,xie2021-invcompress --anchor published:vtm
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; ``argv`` without the program's name. Returns the exit code, raises BenchError."""
+    args = _parser().parse_args(argv)
+    if args.list_published:
+        listing = published.names(args.dataset)
+        _write(listing.to_string(index=False, float_format="{:.4g}".format) + "\n", args.output)
+        return OK
+    result, dropped = _compare(args)
+    _write(render(result, dropped, args.format), args.output)
+    if args.format == "csv":
+        for line in left_out(dropped):
+            print(line, file=sys.stderr)
+    return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m bench.bdrate",
+        description="BD-rate (%) and BD-PSNR (dB) of codecs against an anchor, or against their own generation 1.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("tables", nargs="*", metavar="RUN_OR_TABLE", help="run folders, .parquet or .csv tables")
+    parser.add_argument("--anchor", help="codec to compare against (default: jpeg, or the first one)")
+    parser.add_argument("--test", help="codecs to compare, separated by commas (default: all others)")
+    parser.add_argument("--generation", help="one or several, separated by commas (default: 1; with --self the last)")
+    parser.add_argument("--self", action="store_true", dest="own", help="compare each codec with its own generation 1")
+    parser.add_argument("--metric", choices=METRICS, default=METRICS[0], help="quality axis (default: psnr)")
+    parser.add_argument("--dataset", help="only this dataset (default: all; without tables kodak)")
+    parser.add_argument(
+        "--published", action="append", default=[], metavar="NAME", help="add published curves (commas)"
+    )
+    parser.add_argument("--list-published", action="store_true", help="list the published curves and leave")
+    parser.add_argument("--bootstrap", type=int, default=0, metavar="N", help="95 %% interval over images, N resamples")
+    parser.add_argument("--seed", type=int, default=0, help="seed of --bootstrap (default: 0)")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to the terminal")
+    return parser
+
+
+def _compare(args: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
+    names = [name for text in args.published for name in _split(text)]
+    names += [name for name in _split(args.anchor) + _split(args.test) if name.startswith(published.PREFIX)]
+    if not args.tables and not names:
+        raise BenchError("Nothing to compare: name run folders or tables, or published curves with --published NAME.")
+    records = tables.read(args.tables) if args.tables else None
+    datasets = _datasets(records, args.dataset)
+    if records is not None:
+        records = records[records["dataset"].isin(datasets)]
+        records = records.assign(system=systems(records))
+    others = pd.concat([published.load(names, dataset) for dataset in datasets]) if names else None
+    generations = _generations(args, records)
+
+    results, dropped = [], []
+    for generation in generations:
+        common = _common(records, generation, args.metric)
+        dropped.append(common.dropped.assign(generation=generation))
+        means = pd.concat([generation_means(common.records), *([others] if others is not None else [])])
+        for dataset in datasets:
+            known = _known(records, others, dataset)
+            choose = _self_pairs if args.own else _pairs
+            result = compare(means, choose(args, known, dataset, generation), args.metric)
+            results.append(_with_interval(result, common.records, args) if args.bootstrap else result)
+    filled = [result for result in results if len(result)]
+    if not filled:
+        raise BenchError("There is only the anchor in these tables: name runs of another codec, or use --self.")
+    lost = pd.concat(dropped, ignore_index=True).drop_duplicates(["dataset", "image", "system", "schedule", "reason"])
+    return pd.concat(filled, ignore_index=True), lost
+
+
+def _common(records: pd.DataFrame | None, generation: int, metric: str) -> Common:
+    if records is None:
+        empty = pd.DataFrame(columns=[*NAMES, "system"])
+        return Common(empty, pd.DataFrame(columns=["dataset", "image", "system", "schedule", "reason"]))
+    return common_images(records, generation, metric)
+
+
+def _datasets(records: pd.DataFrame | None, wanted: str | None) -> list[str]:
+    if records is None:
+        return [wanted or "kodak"]
+    there = list(dict.fromkeys(records["dataset"]))
+    if wanted is None:
+        return there
+    if wanted not in there:
+        raise BenchError(
+            f"No records on dataset {wanted!r} in these tables, only on {', '.join(there)}; see --dataset."
+        )
+    return [wanted]
+
+
+def _generations(args: argparse.Namespace, records: pd.DataFrame | None) -> list[int]:
+    if args.generation is None:
+        return [int(records["generation"].max()) if args.own and records is not None else 1]
+    try:
+        generations = [int(text) for text in _split(args.generation)]
+    except ValueError:
+        generations = [0]
+    if not generations or min(generations) < 1:
+        raise BenchError(f"--generation takes whole numbers from 1, such as 10 or 1,10,50, got {args.generation!r}.")
+    return list(dict.fromkeys(generations))
+
+
+def _known(records: pd.DataFrame | None, others: pd.DataFrame | None, dataset: str) -> dict[str, str]:
+    """System to codec of what takes part on a dataset, in the order the tables were named."""
+    known: dict[str, str] = {}
+    for table in (records, others):
+        if table is not None:
+            here = table[table["dataset"] == dataset].drop_duplicates("system")
+            known |= dict(zip(here["system"], here["codec"], strict=True))
+    return known
+
+
+def _named(name: str, known: dict[str, str], option: str) -> list[str]:
+    """Systems meant by a name: itself, or all systems of that codec; measured ones before published ones."""
+    if name in known:
+        return [name]
+    found = [system for system, codec in known.items() if codec == name]
+    measured = [system for system in found if not system.startswith(published.PREFIX)]
+    if not found:
+        raise BenchError(f"No codec {name!r} in these tables, only {', '.join(known)}; change it with {option}.")
+    return measured or found
+
+
+def _pairs(args: argparse.Namespace, known: dict[str, str], dataset: str, generation: int) -> list[Pair]:
+    if args.anchor:
+        found = _named(args.anchor, known, "--anchor")
+        if len(found) > 1:
+            raise BenchError(f"{args.anchor!r} is one of {', '.join(found)}: name one of them with --anchor.")
+        anchor = found[0]
+    else:
+        anchor = "jpeg" if "jpeg" in known else next(iter(known))
+    tests = [system for name in _split(args.test) for system in _named(name, known, "--test")]
+    # A published curve was coded once: it stands against later generations as what it is.
+    at = 1 if anchor.startswith(published.PREFIX) else generation
+    chosen = dict.fromkeys(tests or known)
+    return [Pair(dataset, test, generation, anchor, at) for test in chosen if test != anchor]
+
+
+def _self_pairs(args: argparse.Namespace, known: dict[str, str], dataset: str, generation: int) -> list[Pair]:
+    if args.anchor:
+        raise BenchError("With --self each codec is its own anchor: leave out --anchor or --self.")
+    tests = [system for name in _split(args.test) for system in _named(name, known, "--test")]
+    tests = [test for test in dict.fromkeys(tests or known) if not test.startswith(published.PREFIX)]
+    return [Pair(dataset, test, generation, test, 1) for test in tests]
+
+
+def _with_interval(result: pd.DataFrame, records: pd.DataFrame, args: argparse.Namespace) -> pd.DataFrame:
+    bounds = []
+    for row in result.to_dict("records"):
+        sides = [(row["anchor"], row["anchor_generation"]), (row["codec"], row["generation"])]
+        low, high, note = None, None, ""
+        if any(system.startswith(published.PREFIX) for system, _ in sides):
+            note = "no interval: published curves have no per-image values"
+        elif pd.notna(row["bd_rate"]):
+            here = records[records["dataset"] == row["dataset"]]
+            interval = bd_rate_interval(here, *sides, metric=args.metric, resamples=args.bootstrap, seed=args.seed)
+            low, high = interval.low, interval.high
+            note = f"no interval: {interval.reason}" if interval.reason else ""
+        bounds.append((low, high, "; ".join(filter(None, [row["notes"], note]))))
+    table = result.assign(notes=[note for *_, note in bounds])
+    at = columns(args.metric).index("bd_rate_akima")
+    table.insert(at, "bd_rate_low", [low for low, *_ in bounds])
+    table.insert(at + 1, "bd_rate_high", [high for _, high, _ in bounds])
+    return table
+
+
+def _split(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _write(text: str, path: Path | None) -> None:
+    if path is None:
+        sys.stdout.write(text)
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"{path} can't be written: {error.strerror}; change it with --output.") from error
+    print(f"Wrote {path}.")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,104 @@
+"""Points that others published, in the columns of our own tables (files: ``results/published/README.md``)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bench.codec import BenchError
+
+FOLDER = Path(__file__).resolve().parents[1] / "results" / "published"
+
+PREFIX = "published:"
+"""What the system name of a published curve starts with, wherever it is printed."""
+
+AVERAGE = "as published: PSNR mean of per-image values, MS-SSIM in dB of the mean"
+
+
+def load(codec: str | Iterable[str] | None = None, dataset: str | None = None, folder: Path = FOLDER) -> pd.DataFrame:
+    """Published rate-distortion points.
+
+    Args:
+        codec: one name or several as in the file, with or without ``published:``; None: all.
+        dataset: as in the file; None: all.
+        folder: where ``rd_points.csv`` is.
+
+    Returns:
+        One row a point with the columns of ``bench.rd.generation_means`` as far as they are known (dataset, system,
+        codec, schedule, generation, images, bpp, psnr, ms_ssim, ms_ssim_db, ms_ssim_db_of_mean, average) and
+        optimised_for, point, source, problem (why not to trust it, or empty), note and kind = "published". ms_ssim_db
+        is the dB of the mean MS-SSIM, since per-image values were not published: compare it with our
+        ms_ssim_db_of_mean.
+
+    Raises:
+        BenchError: the file is missing, or has no such codec or dataset.
+    """
+    table = _read(folder / "rd_points.csv", numbers=("point", "bpp", "psnr", "ms_ssim", "images"))
+    if dataset is not None:
+        if dataset not in set(table["dataset"]):
+            known = ", ".join(sorted(table["dataset"].unique()))
+            raise BenchError(f"No published points on dataset {dataset!r}; there are some on {known}.")
+        table = table[table["dataset"] == dataset]
+    if codec is not None:
+        wanted = [name.removeprefix(PREFIX) for name in ([codec] if isinstance(codec, str) else codec)]
+        for name in wanted:
+            if name not in set(table["codec"]):
+                raise BenchError(_unknown(name, table, dataset))
+        table = table[table["codec"].isin(wanted)]
+    decibels = -10 * np.log10(1 - table["ms_ssim"])
+    return table.assign(
+        system=PREFIX + table["codec"],
+        schedule="point:" + table["point"].astype("int64").astype(str),
+        generation=1,
+        ms_ssim_db=decibels,
+        ms_ssim_db_of_mean=decibels,
+        average=AVERAGE,
+        kind="published",
+    ).reset_index(drop=True)
+
+
+def names(dataset: str | None = None, folder: Path = FOLDER) -> pd.DataFrame:
+    """What is published: one row a curve with dataset, codec, points, bpp_min, bpp_max, source, problem."""
+    groups = load(dataset=dataset, folder=folder).groupby(["dataset", "codec"])
+    listing = groups.agg(points=("bpp", "size"), bpp_min=("bpp", "min"), bpp_max=("bpp", "max"))
+    return listing.join(groups[["source", "problem"]].first()).reset_index()
+
+
+def areas(folder: Path = FOLDER) -> pd.DataFrame:
+    """Published areas under RD curves: dataset, codec, metric (auc_psnr, auc_ms_ssim_db), value (dB·bpp), source."""
+    return _read(folder / "auc.csv", numbers=("value",))
+
+
+def rates(experiment: str | None = None, folder: Path = FOLDER) -> pd.DataFrame:
+    """Published rates by generation: experiment, dataset, codec, generation (empty: every one), bpp, source.
+
+    Raises:
+        BenchError: no such experiment.
+    """
+    table = _read(folder / "rates.csv", numbers=("generation", "bpp"))
+    if experiment is None:
+        return table
+    if experiment not in set(table["experiment"]):
+        known = ", ".join(sorted(table["experiment"].unique()))
+        raise BenchError(f"No published rates for {experiment!r}; there are some for {known}.")
+    return table[table["experiment"] == experiment].reset_index(drop=True)
+
+
+def _read(path: Path, numbers: tuple[str, ...]) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype="str", keep_default_na=False)
+    except OSError as error:
+        raise BenchError(f"{path} can't be read: published numbers come with a checkout of the project.") from error
+    return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
+
+
+def _unknown(name: str, table: pd.DataFrame, dataset: str | None) -> str:
+    known = sorted(table["codec"].unique())
+    near = [full for full in known if name in full] or difflib.get_close_matches(name, known, n=3)
+    where = f" on {dataset}" if dataset else ""
+    hint = f"did you mean {', '.join(near[:4])}?" if near else "see python -m bench.bdrate --list-published."
+    return f"No published points of {name!r}{where}; {hint}"

@@ -1,0 +1,162 @@
+"""From per-image records to means by generation and rate-distortion curves.
+
+Averages are means over images of per-image values, as in the papers; PSNR of the mean MSE would be another number.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bench.bd import Curve
+from bench.codec import BenchError
+
+METRICS = ("psnr", "ms_ssim_db")
+AVERAGE = "mean of per-image values"
+
+MEANS = (
+    *("quality", "target_bpp", "bytes", "bpp", "mse", "psnr", "ms_ssim", "ms_ssim_db", "psnr_step", "psnr_first"),
+    *("delta_e", "shift_r", "shift_g", "shift_b", "shift_max", "encode_s", "decode_s", "fixed_point"),
+)
+"""Columns that ``generation_means`` averages. ``shift_max`` is the largest channel shift of an image without its sign,
+which does not cancel between images; ``fixed_point`` becomes the share of images at a fixed point or in a cycle."""
+
+POINT = ["dataset", "system", "schedule"]
+"""What names an operating point: one point of a curve at a given generation."""
+
+
+class Common(NamedTuple):
+    """Records of the images that every system of a dataset has, and what was left out to get there.
+
+    Attributes:
+        records: the rows kept.
+        dropped: one row for each image or whole operating point left out: dataset, image ("" for all), system,
+            schedule (who lacked it), reason.
+    """
+
+    records: pd.DataFrame
+    dropped: pd.DataFrame
+
+
+def systems(records: pd.DataFrame) -> pd.Series:
+    """What a row's curve is named after: its codec, and whatever else must not be mixed on one curve.
+
+    A carrier other than uint8 and a protocol other than a fixed quality follow in brackets: ``iat [float]``,
+    ``jpeg [bpp]`` (rate control), ``jpeg [drift:1:0.5]``. Where one codec occurs with several identities (another
+    version, another checkpoint) each carries its own: ``iat [3f2a91c0]``. A hand-over between codecs is named by its
+    schedule alone.
+    """
+    identities = records.groupby(["dataset", "codec"])["codec_id"].transform("nunique")
+    marks = zip(
+        records["carrier"].where(records["carrier"] != "uint8", ""),
+        records["schedule"].map(_protocol),
+        records["codec_id"].where(identities > 1, ""),
+        strict=True,
+    )
+    inside = [", ".join(filter(None, mark)) for mark in marks]
+    names = [f"{codec} [{mark}]" if mark else codec for codec, mark in zip(records["codec"], inside, strict=True)]
+    hand_over = records["schedule"].str.startswith("chain:")
+    return pd.Series(names, index=records.index, dtype="str").where(~hand_over, records["schedule"])
+
+
+def _protocol(schedule: str) -> str:
+    """A schedule's text without the operating point: "" for a fixed quality, "bpp" for a fixed rate, else all of it."""
+    match = re.fullmatch(r"(quality|bpp|point):[-+]?[\d.]+(?:e[-+]?\d+)?(.*)", schedule, re.DOTALL)
+    if match is None:
+        return schedule
+    kind, rest = match.groups()
+    return ("bpp" if kind == "bpp" else "") + rest
+
+
+def common_images(records: pd.DataFrame, generation: int | None = None, metric: str = "psnr") -> Common:
+    """Keep the images that all systems of a dataset have, so that their means can be compared.
+
+    An image whose chain failed, is missing, or has no ``metric`` at one operating point is dropped for all of them. An
+    operating point that has no image at all (a rate out of the codec's reach) is dropped as a point instead.
+
+    Args:
+        records: as from ``bench.tables.read``.
+        generation: chains need to be whole up to here; None: as far as they were run.
+        metric: "psnr" or "ms_ssim_db".
+    """
+    records = records.assign(system=systems(records))
+    rows = records if generation is None else records[records["generation"] == generation]
+    bad = (rows["status"] != "ok") | rows[metric].isna()
+    why = rows["reason"].where(rows["reason"] != "", rows["status"].where(rows["status"] != "ok", f"no {metric}"))
+    chains = (
+        rows.assign(bad=bad, why=why.where(bad, ""))
+        .sort_values(["bad", "generation"], ascending=[False, True], kind="stable")
+        .groupby([*POINT, "image"], sort=True)[["bad", "why"]]
+        .first()
+    )
+    dropped, keep_images, keep_points = [], [], []
+    for dataset, part in chains.groupby(level="dataset"):
+        state = part.droplevel("dataset")["bad"].unstack("image").astype("boolean")
+        good = ~state.fillna(True).astype(bool)  # a chain that isn't there is as good as failed
+        whole = good.any(axis=1)
+        for system, schedule in good.index[~whole]:
+            reason = part.loc[(dataset, system, schedule)]["why"].iloc[0]
+            dropped.append((dataset, "", system, schedule, reason))
+        for system, schedule in good.index[whole]:
+            keep_points.append((dataset, system, schedule))
+            for image in good.columns[~good.loc[(system, schedule)]]:
+                there = (dataset, system, schedule, image) in part.index
+                reason = part.loc[(dataset, system, schedule, image), "why"] if there else "not in the tables"
+                dropped.append((dataset, image, system, schedule, reason))
+        keep_images += [(dataset, image) for image in good.columns[good[whole].all(axis=0) & whole.any()]]
+    by_image = pd.MultiIndex.from_frame(records[["dataset", "image"]]).isin(keep_images) if keep_images else False
+    by_point = pd.MultiIndex.from_frame(records[POINT]).isin(keep_points) if keep_points else False
+    kept = records[np.broadcast_to(by_image & by_point, len(records))]
+    return Common(kept, pd.DataFrame(dropped, columns=["dataset", "image", "system", "schedule", "reason"]))
+
+
+def generation_means(records: pd.DataFrame) -> pd.DataFrame:
+    """Means over images at every generation of every operating point.
+
+    Args:
+        records: rows with status "ok"; take them through ``common_images`` first where systems are compared.
+
+    Returns:
+        One row for each dataset, system, schedule and generation: codec, images (how many), the columns MEANS (a
+        value missing for one image makes the mean missing, except for times), ms_ssim_db_of_mean (dB of the mean
+        MS-SSIM, the average published points use), and average, which says how the means were formed.
+    """
+    table = records[records["status"] == "ok"]
+    if "system" not in table:
+        table = table.assign(system=systems(table))
+    shift = table[["shift_r", "shift_g", "shift_b"]].abs().max(axis=1, skipna=False)
+    table = table.assign(shift_max=shift, fixed_point=table["fixed_point"].astype("float64"))
+    groups = table.groupby([*POINT, "generation"], sort=True)
+    means = pd.DataFrame({name: _mean(groups, name) for name in MEANS})
+    with np.errstate(divide="ignore"):
+        means["ms_ssim_db_of_mean"] = -10 * np.log10(1 - means["ms_ssim"])
+    means.insert(0, "images", groups["image"].nunique())
+    means.insert(0, "codec", groups["codec"].first())
+    means["average"] = AVERAGE
+    return means.reset_index()
+
+
+def _mean(groups: pd.api.typing.DataFrameGroupBy, name: str) -> pd.Series:
+    mean = groups[name].mean()
+    # Generations that were filled in took no time; any other gap must show.
+    return mean if name in ("encode_s", "decode_s") else mean.where(groups[name].count() == groups.size())
+
+
+def curve(means: pd.DataFrame, dataset: str, system: str, generation: int = 1, metric: str = "psnr") -> Curve:
+    """The rate-distortion curve of a system at a generation: all its operating points.
+
+    Args:
+        means: as from ``generation_means``, or published points (``bench.published.load``).
+        metric: a column in dB: "psnr", "ms_ssim_db" or "ms_ssim_db_of_mean".
+
+    Raises:
+        BenchError: the means have no such metric.
+    """
+    if metric not in means:
+        raise BenchError(f"The table has no column {metric!r}; metrics are {', '.join(METRICS)}.")
+    here = (means["dataset"] == dataset) & (means["system"] == system) & (means["generation"] == generation)
+    points = means[here].sort_values("bpp")
+    return Curve.of(points["bpp"], points[metric])

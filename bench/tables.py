@@ -1,0 +1,132 @@
+"""Read tables of generations: run folders, parquet and CSV files, several of them joined into one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bench.codec import BenchError
+from bench.columns import COLUMNS, KEY, PEAK
+
+FILES = ("generations.parquet", "generations.csv")
+"""The table inside a run folder; the first one found is read."""
+
+# Numbers that look like text (an identity "00123456", an image "01") must stay text.
+_TEXT = {column.name: "str" for column in COLUMNS if column.type == "string"}
+_SAME = ["status", "bytes", "bpp", "mse", "psnr"]
+
+
+def read(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Read and join tables of generations.
+
+    Args:
+        paths: run folders (with ``generations.parquet`` or ``.csv`` in them), parquet files or CSV files. A table made
+            elsewhere needs ``codec``, ``bpp`` and ``psnr`` (or ``mse``); what else is missing is filled in: one dataset
+            "unknown", one image "mean", generation 1, each row of a codec a point of its curve.
+
+    Returns:
+        Rows with the columns of ``bench.columns``. A record found twice stands once.
+
+    Raises:
+        BenchError: a path is missing or unreadable, a column is missing, or two tables hold different results for the
+            same thing.
+    """
+    tables = [_read_one(Path(path)) for path in paths]
+    if not tables:
+        raise BenchError("No table to read: name at least one run folder, parquet file or CSV file.")
+    joined = pd.concat(tables, ignore_index=True)
+    if joined.empty:
+        raise BenchError("The tables have no records: run bench.reencode first.")
+    return _without_repeats(joined)
+
+
+def _read_one(path: Path) -> pd.DataFrame:
+    if path.is_dir():
+        found = [path / name for name in FILES if (path / name).is_file()]
+        if not found:
+            raise BenchError(
+                f"{path} is not a run folder: it has no {FILES[0]}; start or finish the run with bench.reencode."
+            )
+        path = found[0]
+    if not path.exists():
+        raise BenchError(f"{path} does not exist: name a run folder, a parquet file or a CSV file.")
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, dtype=_TEXT, keep_default_na=True, float_precision="round_trip")
+    except (OSError, ValueError, UnicodeError) as error:
+        raise BenchError(f"{path} can't be read as a table: {str(error).splitlines()[0].rstrip('.')}.") from error
+    return _complete(table, path)
+
+
+def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Fill in what a table made elsewhere leaves out."""
+    table = table.copy()
+    for needed in ("codec", "bpp"):
+        if needed not in table:
+            raise BenchError(f"{path} has no column {needed!r}; a table of generations needs codec, bpp and psnr.")
+    if "psnr" not in table:
+        if "mse" not in table:
+            raise BenchError(f"{path} has neither a column 'psnr' nor 'mse'.")
+        with np.errstate(divide="ignore"):
+            table["psnr"] = 10 * np.log10(PEAK**2 / _number(table, "mse", path))
+    for column in ("bpp", "psnr", "ms_ssim", "ms_ssim_db", "mse", "quality", "generation"):
+        if column in table:
+            table[column] = _number(table, column, path)
+    if "ms_ssim_db" not in table and "ms_ssim" in table:
+        with np.errstate(divide="ignore"):
+            table["ms_ssim_db"] = -10 * np.log10(1 - table["ms_ssim"])
+    defaults = {"dataset": "unknown", "image": "mean", "generation": 1, "carrier": "uint8", "status": "ok"}
+    for column, value in defaults.items():
+        if column not in table:
+            table[column] = value
+    if "schedule" not in table:
+        if "quality" in table:
+            table["schedule"] = table["quality"].map("quality:{:g}".format)
+        else:
+            number = table.groupby(["dataset", "codec", "image", "generation"]).cumcount() + 1
+            table["schedule"] = "point:" + number.astype(str)
+    for known in COLUMNS:
+        if known.name not in table:
+            table[known.name] = {"string": "", "bool": False}.get(known.type, math.nan)
+        if known.type == "string":
+            table[known.name] = table[known.name].fillna("").astype(str)
+        elif known.type == "bool":
+            table[known.name] = table[known.name].fillna(False).astype(bool)
+        else:  # whole numbers may be missing
+            table[known.name] = _number(table, known.name, path).astype("float64")
+    if table["generation"].isna().any():
+        raise BenchError(f"{path}: a row has no generation.")
+    return table[[known.name for known in COLUMNS]].astype({"generation": "int64"})
+
+
+def _number(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    try:
+        return pd.to_numeric(table[column])
+    except (TypeError, ValueError) as error:
+        raise BenchError(f"{path}: column {column!r} must hold numbers, {str(error).splitlines()[0]}.") from error
+
+
+def _without_repeats(table: pd.DataFrame) -> pd.DataFrame:
+    key = list(KEY)
+    pixels = table[table["image_id"] != ""].groupby(["dataset", "image"])["image_id"].nunique()
+    if (pixels > 1).any():
+        dataset, image = pixels[pixels > 1].index[0]
+        raise BenchError(f"{image} of {dataset} has different pixels in these tables: compare runs of the same images.")
+    # A chain that failed in one run and went well in another counts as done.
+    table = table.assign(_failed=table["status"] != "ok").sort_values("_failed", kind="stable")
+    table = table.drop(index=table.index[table["_failed"] & table.duplicated(key)]).drop(columns="_failed")
+    table = table.drop_duplicates([*key, *_SAME])
+    again = table.duplicated(key)
+    if again.any():
+        row = table[again].iloc[0]
+        raise BenchError(
+            f"These tables hold different results for {row['codec']} {row['schedule']} on {row['image']}, generation "
+            f"{row['generation']}: name only one of them, or give each run its own codec name."
+        )
+    return table.sort_values(key, kind="stable", ignore_index=True)
