@@ -10,14 +10,15 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bench.codec import Codec, Image, check_image
-from bench.coding import Coded, GenerationFailed, code
+from bench.coding import Coded, GenerationFailed, code, one_line
 from bench.columns import NAMES
+from bench.images import pixel_sha256
 from bench.metrics import Reference, mse, psnr
 from bench.schedule import Schedule, Step
 
@@ -82,16 +83,8 @@ def run_chain(
         CodecError: the source is not an image. Failures of a codec are records, not errors.
     """
     source = check_image(source, "source")
-    run = _Run(
-        codecs=codecs,
-        steps=schedule.steps(generations),
-        blank=dict.fromkeys(NAMES) | {"schedule": schedule.text, "carrier": CARRIER},
-        ids=[codec_id(codec) for codec in codecs],
-        reference=reference or Reference(source),
-        pixels=source,
-        timeout=timeout,
-        may_exit=may_exit,
-    )
+    run = _Run(codecs, source, schedule, generations, timeout, may_exit)
+    reference = reference or Reference(source)
     repeatable = all(codec.deterministic for codec in codecs)
     kept: set[str] = set()
 
@@ -103,7 +96,7 @@ def run_chain(
 
     offer({run.digests[0]} if 0 in snapshots else ())
     for generation in range(1, generations + 1):
-        if not run.measure_next():
+        if not run.measure_next(reference):
             advance(generations - generation + 1)
             break
         offer({run.digests[-1]} if generation in snapshots else ())
@@ -118,6 +111,21 @@ def run_chain(
             advance(generations - generation)
             return Chain(run.records, digests if not wanted - kept else run.digests)
     return Chain(run.records, run.digests)
+
+
+def lost_chain(
+    codecs: Sequence[Codec], size: tuple[int, int], schedule: Schedule, generations: int, reason: str
+) -> list[Record]:
+    """The records of a chain of which nothing is known but that it failed: generation 1 failed, no other was reached.
+
+    Args:
+        codecs, schedule, generations: as for ``run_chain``.
+        size: (height, width) of the source.
+        reason: one sentence.
+    """
+    run = _Run(codecs, np.zeros((*size, 3), np.uint8), schedule, generations)
+    run.fail(1, reason)
+    return run.records
 
 
 def find_cycle(digests: Sequence[str], steps: Sequence[Step]) -> int:
@@ -145,38 +153,34 @@ def codec_id(codec: Codec) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def digest(pixels: Image) -> str:
-    """sha256 of the pixels and their size."""
-    found = hashlib.sha256(repr(pixels.shape).encode())
-    found.update(np.ascontiguousarray(pixels).data)
-    return found.hexdigest()
-
-
-@dataclass(slots=True)
 class _Run:
     """The state of a chain while it is coded."""
 
-    codecs: Sequence[Codec]
-    steps: Sequence[Step]
-    blank: Record
-    ids: list[str]
-    reference: Reference
-    pixels: Image
-    timeout: float | None
-    may_exit: bool
-    records: list[Record] = field(default_factory=list)
-    digests: list[str] = field(default_factory=list)
-    first: Image | None = None
-
-    def __post_init__(self) -> None:
-        self.digests.append(digest(self.pixels))
+    def __init__(
+        self,
+        codecs: Sequence[Codec],
+        source: Image,
+        schedule: Schedule,
+        generations: int,
+        timeout: float | None = None,
+        may_exit: bool = False,
+    ) -> None:
+        self.codecs = codecs
+        self.steps = schedule.steps(generations)
+        self.ids = [codec_id(codec) for codec in codecs]
+        self.blank: Record = dict.fromkeys(NAMES) | {"schedule": schedule.text, "carrier": CARRIER}
+        self.limits: dict[str, Any] = {"timeout": timeout, "may_exit": may_exit}
+        self.pixels = source
+        self.first: Image | None = None
+        self.digests = [pixel_sha256(source)]
+        self.records: list[Record] = []
 
     def _code(self, generation: int) -> Coded:
         step = self.steps[generation - 1]
         codec = self.codecs[step.codec]
-        return code(codec, self.pixels, step.quality, timeout=self.timeout, may_exit=self.may_exit)
+        return code(codec, self.pixels, step.quality, **self.limits)
 
-    def measure_next(self) -> bool:
+    def measure_next(self, reference: Reference) -> bool:
         """Code and measure the next generation; return whether that went well. Appends its record either way."""
         generation = len(self.digests)
         record = self._record(generation)
@@ -186,14 +190,17 @@ class _Run:
             coded = self._code(generation)
             record.update(_rate(coded.stream, before), encode_s=coded.encode_s, decode_s=coded.decode_s)
             self.first = coded.pixels if self.first is None else self.first
-            record.update(_measures(self.reference, coded.pixels, before, self.first))
+            record.update(_measures(reference, coded.pixels, before, self.first))
         except GenerationFailed as failure:
             record.update(_rate(failure.stream, before), encode_s=failure.encode_s)
-            return self._fail(generation, str(failure))
+            return self.fail(generation, str(failure))
         except MemoryError:
-            return self._fail(generation, "There was not enough memory to measure this generation.")
+            return self.fail(generation, "There was not enough memory to measure this generation.")
+        except Exception as error:
+            # OpenCV, for one, has its own ways of running out of memory; one image must not end a run of hundreds.
+            return self.fail(generation, one_line(f"Measuring raised {type(error).__name__}: {error}"))
         self.pixels = coded.pixels
-        self.digests.append(digest(self.pixels))
+        self.digests.append(pixel_sha256(self.pixels))
         return True
 
     def complete(self, cycle: int) -> list[str]:
@@ -213,15 +220,15 @@ class _Run:
         try:
             pixels = self._code(generation).pixels
         except GenerationFailed as failure:
-            return self._fail(generation, str(failure))
-        if digest(pixels) != digests[generation]:
+            return self.fail(generation, str(failure))
+        if pixel_sha256(pixels) != digests[generation]:
             name = self.codecs[self.steps[generation - 1].codec].name
-            return self._fail(generation, f"{name}: says it is deterministic, but equal images gave different results.")
+            return self.fail(generation, f"{name}: says it is deterministic, but equal images gave different results.")
         self.pixels = pixels
         self.digests.append(digests[generation])
         return True
 
-    def _fail(self, generation: int, reason: str) -> bool:
+    def fail(self, generation: int, reason: str) -> bool:
         """Mark a generation as failed and those after it as not reached; return False."""
         if generation <= len(self.records) and not self.records[generation - 1]["filled"]:
             failed = self.records[generation - 1]

@@ -53,7 +53,7 @@ def versions() -> dict[str, str]:
 
 @cache
 def git_commit() -> str | None:
-    """Commit of the source tree this package runs from, with "+changes" where files differ from it; None outside git."""
+    """Commit of the source tree this package runs from, "+changes" where files differ from it; None outside git."""
     root = Path(__file__).resolve().parents[1]
     if not (root / ".git").exists():
         return None

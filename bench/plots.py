@@ -1,0 +1,225 @@
+"""Figures from tables. Nothing here reads, writes or keeps state: every function returns a matplotlib Figure.
+
+Colours are those of Okabe and Ito, told apart by colour-blind readers; markers and line styles tell the same in grey.
+A codec looks the same in every figure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from bench.codec import BenchError, Image
+
+OKABE_ITO = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2)))
+
+# Families in the order the colours were given out. Append; what stands here keeps its look in every figure ever made.
+_FAMILIES = {
+    "iat": ("#D55E00", "o"),
+    "jpeg": ("#000000", "s"),
+    "webp": ("#009E73", "^"),
+    "avif": ("#0072B2", "D"),
+    "jpeg2000": ("#E69F00", "v"),
+    "jpegxl": ("#CC79A7", "P"),
+    "heic": ("#56B4E9", "X"),
+    "bpg": ("#7F7F7F", "*"),
+    "vtm": ("#5A3A00", "<"),
+    "vvenc": ("#8C564B", ">"),
+    "x265": ("#56B4E9", "h"),
+    "xie": ("#E69F00", "p"),
+    "sft": ("#009E73", "d"),
+    "ainn": ("#CC79A7", "8"),
+    "null": ("#7F7F7F", "x"),
+}
+
+METRICS = {
+    "psnr": "PSNR (dB)",
+    "ms_ssim_db": "MS-SSIM (dB)",
+    "bpp": "rate (bits per pixel)",
+    "delta_e": "colour difference (CIEDE2000)",
+    "psnr_step": "PSNR against the generation before (dB)",
+    "psnr_first": "PSNR against generation 1 (dB)",
+}
+"""Axis labels, with units."""
+
+PANEL, SHEET_CELL = (4.0, 3.4), 1.55
+"""Inches: width and height of a panel, side of a contact sheet's cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a curve is drawn."""
+
+    color: str
+    marker: str
+    linestyle: Any
+
+
+def family_of(codec: str) -> str:
+    """``jpeg`` of ``jpeg-444``, ``avif`` of ``avif[speed=4]``, ``iat`` of ``iat [float]``."""
+    return re.split(r"[-\[: ]", codec.lower(), maxsplit=1)[0]
+
+
+def style(codec: str, variant: int = 0) -> Style:
+    """The look of a codec: colour and marker by family (``jpeg-444`` is a jpeg), line style by variant."""
+    family = family_of(codec)
+    if family in _FAMILIES:
+        color, marker = _FAMILIES[family]
+    else:
+        place = int.from_bytes(hashlib.sha256(family.encode()).digest()[:4], "big")
+        color, marker = OKABE_ITO[place % len(OKABE_ITO)], MARKERS[place // 8 % len(MARKERS)]
+    return Style(color, marker, LINES[variant % len(LINES)])
+
+
+def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_db", "bpp"), note: str = "") -> Figure:
+    """Curves over generations, a panel a metric, a line for each codec and schedule.
+
+    Args:
+        means: as from ``bench.rd.generation_means``, one dataset. An infinite value (equal images, or any of
+            them under a mean) is drawn as a triangle at the top of the panel, a missing one as a gap.
+        metrics: columns of ``means``.
+        note: a sentence under the figure, such as which images were left out.
+
+    Raises:
+        BenchError: the table is empty, holds several datasets, or its means are over different images.
+    """
+    _one_set(means)
+    figure = Figure(figsize=(PANEL[0] * len(metrics), PANEL[1] + 0.9), layout="constrained")
+    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    lines: dict[str, Any] = {}
+    variants: dict[str, int] = {}
+    for (system, schedule), curve in means.groupby(["system", "schedule"], sort=True):
+        family = family_of(system)
+        look = style(system, variants.setdefault(family, 0))
+        variants[family] += 1
+        curve = curve.sort_values("generation")
+        for panel, metric in zip(panels, metrics, strict=True):
+            lines[f"{system}, {schedule.replace(':', ' ')}"] = _curve(panel, curve, metric, look)
+    for panel, metric in zip(panels, metrics, strict=True):
+        panel.set(xlabel="generation", ylabel=METRICS.get(metric, metric))
+        panel.grid(alpha=0.3, linewidth=0.6)
+        panel.margins(x=0.03)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        if metric == "bpp":
+            panel.set_ylim(bottom=0)
+    images = int(means["images"].iloc[0])
+    title = f"{means['dataset'].iloc[0]}: mean over {images} image{'s' if images != 1 else ''}"
+    figure.suptitle(title, fontsize=11)
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=min(4, len(lines)), frameon=False)
+    if note:
+        figure.supxlabel(note, fontsize=8, wrap=True)
+    return figure
+
+
+def _one_set(means: pd.DataFrame) -> None:
+    if means.empty:
+        raise BenchError("There is nothing to draw: no image was coded by all codecs.")
+    if means["dataset"].nunique() > 1:
+        names = ", ".join(sorted(means["dataset"].unique()))
+        raise BenchError(f"One figure shows one dataset, this table holds {names}; choose one of them.")
+    if means["images"].nunique() > 1:
+        raise BenchError("The means of this table are over different numbers of images; take the common ones first.")
+
+
+def _curve(panel: Axes, curve: pd.DataFrame, metric: str, look: Style) -> Any:
+    x = curve["generation"].to_numpy(np.float64)
+    y = curve[metric].to_numpy(np.float64)
+    above = np.isposinf(y)
+    every = max(1, math.ceil(len(x) / 10))
+    (line,) = panel.plot(
+        x, np.where(above, np.nan, y), color=look.color, marker=look.marker, linestyle=look.linestyle, linewidth=1.5,
+        markersize=5, markevery=every, markerfacecolor="white", markeredgewidth=1.2,
+    )  # fmt: skip
+    if above.any():
+        at_top = panel.get_xaxis_transform()
+        panel.plot(
+            x[above][::every], np.ones_like(x[above][::every]), "^", color=look.color, transform=at_top, clip_on=False
+        )
+    return line
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A picture of a contact sheet: (H, W, 3) uint8 pixels, or None where there are none, and the line under it."""
+
+    pixels: Image | None
+    text: str
+
+
+def contact_sheet(
+    rows: Mapping[str, Sequence[Cell]], columns: Sequence[str], title: str = "", note: str = ""
+) -> Figure:
+    """Pictures in rows (codecs) and columns (generations), each with a line of figures under it.
+
+    Args:
+        rows: cells by label, as many in each as there are ``columns``.
+        columns: headings.
+        title: over the sheet.
+        note: under the sheet.
+
+    Raises:
+        BenchError: there are no rows, or a row is not as long as ``columns``.
+    """
+    if not rows or any(len(cells) != len(columns) for cells in rows.values()):
+        raise BenchError("A contact sheet needs at least one row, and a picture for each heading in every row.")
+    height, width = next((c.pixels.shape[:2] for cells in rows.values() for c in cells if c.pixels is not None), (1, 1))
+    cell_height = SHEET_CELL * height / width + 0.2
+    size = (SHEET_CELL * len(columns) + 0.3, cell_height * len(rows) + 0.7)
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    figure = Figure(figsize=size, layout=layout)
+    panels = figure.subplots(len(rows), len(columns), squeeze=False)
+    for line, (label, cells) in zip(panels, rows.items(), strict=True):
+        for panel, cell in zip(line, cells, strict=True):
+            if cell.pixels is not None:
+                panel.imshow(cell.pixels, interpolation="nearest")
+            panel.set(xticks=[], yticks=[])
+            panel.set_xlabel(cell.text, fontsize=7, labelpad=2)
+            for spine in panel.spines.values():
+                spine.set_visible(False)
+        line[0].set_ylabel(label, fontsize=8)
+    for panel, heading in zip(panels[0], columns, strict=True):
+        panel.set_title(heading, fontsize=8, pad=3)
+    if title:
+        figure.suptitle(title, fontsize=10)
+    if note:
+        figure.supxlabel(note, fontsize=7)
+    return figure
+
+
+def detail(source: Image, others: Sequence[Image], side: int) -> tuple[slice, slice]:
+    """Rows and columns of the window of about ``side`` pixels where ``others`` differ most from ``source`` together.
+
+    The windows looked at stand half a window apart; without ``others`` it is the one with most contrast.
+    """
+    height, width = source.shape[:2]
+    tall, wide = min(side, height), min(side, width)
+    if others:
+        loss = sum(((other.astype(np.float32) - source) ** 2).sum(axis=2) for other in others)
+    else:
+        grey = source.astype(np.float32).mean(axis=2)
+        loss = (grey - grey.mean()) ** 2
+    total = np.pad(np.asarray(loss, np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    tops = sorted({*range(0, height - tall, max(1, tall // 2)), height - tall})
+    lefts = sorted({*range(0, width - wide, max(1, wide // 2)), width - wide})
+    windows = {
+        (top, left): total[top + tall, left + wide]
+        - total[top, left + wide]
+        - total[top + tall, left]
+        + total[top, left]
+        for top in tops
+        for left in lefts
+    }
+    top, left = max(windows, key=lambda corner: windows[corner])
+    return slice(top, top + tall), slice(left, left + wide)

@@ -1,0 +1,65 @@
+"""The figures of a run folder: curves over generations, and a contact sheet of what the images look like."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image as Pillow
+
+from bench import plots
+from bench.codec import Image
+from bench.store import write_atomically
+
+CROP = 192
+"""Side of the contact sheet's crops, in pixels."""
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PDF (vectors) and PNG, named ``path`` and an ending; equal figures give equal files."""
+    for ending, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
+        data = io.BytesIO()
+        figure.savefig(data, format=ending, dpi=150, metadata=metadata)
+        write_atomically(path.with_name(f"{path.name}.{ending}"), data.getvalue(), sync=False)
+
+
+def sheet(
+    image: str, rows: Mapping[str, tuple[pd.DataFrame, Mapping[int, Path]]], generations: Sequence[int]
+) -> Figure:
+    """A contact sheet of one image: the source and some generations of it, a row for each codec and schedule.
+
+    Args:
+        image: its name.
+        rows: by label, the records of the image (indexed by generation) and the files of its snapshots; generation 0
+            is the source.
+        generations: columns.
+    """
+    pixels: dict[tuple[str, int], Image] = {}
+    for label, (_, files) in rows.items():
+        for generation in (0, *generations):
+            if generation in files:
+                with Pillow.open(files[generation]) as file:
+                    pixels[label, generation] = np.asarray(file.convert("RGB"))
+    labels = list(rows)
+    source = pixels[labels[0], 0]
+    last = [pixels[label, generations[-1]] for label in labels if (label, generations[-1]) in pixels]
+    window = plots.detail(source, last, CROP)
+    cells = {}
+    for label, (records, _) in rows.items():
+        line = [plots.Cell(source[window], f"source, {source.shape[1]}x{source.shape[0]}")]
+        for generation in generations:
+            found = pixels.get((label, generation))
+            record = records.loc[generation]
+            text = f"{record['psnr']:.2f} dB, {record['bpp']:.3f} bpp"
+            line.append(plots.Cell(None if found is None else found[window], text))
+        cells[label] = line
+    top, left = window[0].start, window[1].start
+    note = (
+        f"{window[1].stop - left}x{window[0].stop - top} pixels at ({left}, {top}), where generation {generations[-1]} "
+        "differs most from the source; figures are those of the whole image."
+    )
+    return plots.contact_sheet(cells, ["source", *(f"generation {n}" for n in generations)], image, note)
