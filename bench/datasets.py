@@ -170,10 +170,10 @@ def _is_image(name: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
 
 
-def _natural(text: str) -> tuple[list[tuple[int, str]], str]:
+def _natural(text: str) -> tuple[list[tuple[int, int, str]], str]:
     """Sort key: runs of digits by value, letters without case, then the text itself so that no two are equal."""
     parts = re.findall(r"\d+|\D+", text.casefold())
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], text
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], text
 
 
 def _dataset(name: str, paths: list[Path], known: frozenset[str] = frozenset()) -> Dataset:

@@ -142,8 +142,9 @@ def _decode(data: bytes) -> tuple[Image, list[str]]:
                 notes.append(f"first of {file.n_frames} frames")  # type: ignore[attr-defined]
             if "icc_profile" in file.info:
                 notes.append("ICC profile ignored")
+            is_16_bit = _is_16_bit(file)  # before anything loads the pixels: after that the file no longer tells
             orientation = file.getexif().get(_ORIENTATION_TAG, 1)
-            samples = _samples(file, data, notes)
+            samples = _samples_16_bit(file, data) if is_16_bit else _samples(file, notes)
     if samples.dtype == np.uint16:
         notes.append("16 bits rounded to 8")
         samples = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
@@ -154,13 +155,11 @@ def _decode(data: bytes) -> tuple[Image, list[str]]:
     return np.array(pixels, np.uint8, order="C"), notes
 
 
-def _samples(file: PIL.Image.Image, data: bytes, notes: list[str]) -> NDArray[np.generic]:
+def _samples(file: PIL.Image.Image, notes: list[str]) -> NDArray[np.generic]:
     """(H, W) or (H, W, 2 to 4) samples, uint8 or uint16: grey, grey and alpha, RGB or RGBA."""
     if file.mode not in _GREY | _RGB or (file.mode == "I" and file.format not in {"PNG", "PPM"}):
         kind = {"F": "floating-point", "I": "32-bit integer", "LAB": "L*a*b*"}.get(file.mode, file.mode)
         raise _Refused(f"{kind} pixels have no one meaning as 8-bit RGB")
-    if file.mode in _RGB | {"LA"} and _is_16_bit(file):
-        return _samples_16_bit(data)
     if file.mode in {"P", "PA"}:
         notes.append("palette")
     if file.mode in {"P", "PA"} or "transparency" in file.info:
@@ -174,10 +173,12 @@ def _samples(file: PIL.Image.Image, data: bytes, notes: list[str]) -> NDArray[np
 
 def _is_16_bit(file: PIL.Image.Image) -> bool:
     """Whether the file stores 16 bits a sample where Pillow shows 8: its raw modes are then RGB;16B and the like."""
-    return any(";16" in str(tile[3]) for tile in getattr(file, "tile", ()))
+    raw_modes = [str(tile[3]) for tile in getattr(file, "tile", ())]
+    return file.mode in {"RGB", "RGBA", "LA"} and any(";16" in raw_mode for raw_mode in raw_modes)
 
 
-def _samples_16_bit(data: bytes) -> NDArray[np.generic]:
+def _samples_16_bit(file: PIL.Image.Image, data: bytes) -> NDArray[np.generic]:
+    file.load()  # raises where the file is cut short; OpenCV would fill the rest with something
     found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if found is None or found.dtype != np.uint16:
         raise _Refused("16-bit colour of this kind cannot be read in full")
