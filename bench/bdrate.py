@@ -15,7 +15,7 @@ import pandas as pd
 from bench import published, tables
 from bench.bdshow import FORMATS, left_out, render
 from bench.bootstrap import bd_rate_interval
-from bench.cli import OK, Parser, run
+from bench.cli import OK, Parser, positive_int, run
 from bench.codec import BenchError
 from bench.columns import NAMES
 from bench.compare import Pair, columns, compare
@@ -62,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         "--published", action="append", default=[], metavar="NAME", help="add published curves (commas)"
     )
     parser.add_argument("--list-published", action="store_true", help="list the published curves and leave")
-    parser.add_argument("--bootstrap", type=int, default=0, metavar="N", help="95 %% interval over images, N resamples")
+    parser.add_argument(
+        "--bootstrap", type=positive_int, default=None, metavar="N", help="95 %% interval over images, N resamples"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of --bootstrap (default: 0)")
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to the terminal")
@@ -113,9 +115,7 @@ def _datasets(records: pd.DataFrame | None, wanted: str | None) -> list[str]:
     if wanted is None:
         return there
     if wanted not in there:
-        raise BenchError(
-            f"No records on dataset {wanted!r} in these tables, only on {', '.join(there)}; see --dataset."
-        )
+        raise BenchError(f"No records on {wanted!r} in these tables, only on {', '.join(there)}; see --dataset.")
     return [wanted]
 
 

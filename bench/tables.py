@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,11 @@ from bench.columns import COLUMNS, KEY, PEAK
 FILES = ("generations.parquet", "generations.csv")
 """The table inside a run folder; the first one found is read."""
 
-# Numbers that look like text (an identity "00123456", an image "01") must stay text.
+# Text that looks like a number (an identity "00123456", an image "01") must stay text; codec "null" is not missing.
 _TEXT = {column.name: "str" for column in COLUMNS if column.type == "string"}
+# Newer pandas reads floats exactly by itself, and warns where it is told to.
+_PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
+_EXACT: dict[str, Any] = {} if _PANDAS >= (3, 1) else {"float_precision": "round_trip"}
 _SAME = ["status", "bytes", "bpp", "mse", "psnr"]
 
 
@@ -58,7 +62,7 @@ def _read_one(path: Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
         else:
-            table = pd.read_csv(path, dtype=_TEXT, keep_default_na=True, float_precision="round_trip")
+            table = pd.read_csv(path, dtype=_TEXT, keep_default_na=False, na_values=["", "nan", "NaN"], **_EXACT)
     except (OSError, ValueError, UnicodeError) as error:
         raise BenchError(f"{path} can't be read as a table: {str(error).splitlines()[0].rstrip('.')}.") from error
     return _complete(table, path)

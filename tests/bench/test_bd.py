@@ -1,4 +1,4 @@
-"""BD-rate, BD-PSNR and areas against cases with a known answer, the bjontegaard package, and input that must be refused."""
+"""BD-rate, BD-PSNR and areas against known answers, the bjontegaard package, and input that must be refused."""
 
 import math
 
@@ -75,7 +75,7 @@ def test_swapping_the_sides_inverts_the_ratio_of_rates(anchor, test):
 
 @given(curves(), curves(), st.randoms(use_true_random=False))
 def test_the_order_of_points_and_repeated_points_do_not_matter(anchor, test, random):
-    order = list(range(test.rate.size)) + [0]
+    order = [*range(test.rate.size), 0]
     random.shuffle(order)
     assert bd_rate(anchor, Curve.of(test.rate[order], test.metric[order])) == bd_rate(anchor, test)
 
