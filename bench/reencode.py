@@ -242,8 +242,8 @@ def _figures(common: Any, stored: Sequence[tuple[Task, StoredChain]], store: Sto
     there = all((folder / f"{name}.{ending}").exists() for name in wanted for ending in ("pdf", "png"))
     if image is None or (there and not changed):
         return
-    from bench import run_figures as draw
     from bench import plots
+    from bench import run_figures as draw
     from bench.rd import generation_means
 
     note = " ".join(left_out(common))

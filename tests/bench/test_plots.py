@@ -1,0 +1,112 @@
+"""bench.plots: what is drawn is what the table says, and what must not be mixed is refused."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench import plots
+from bench.codec import BenchError
+
+RNG = np.random.default_rng(8)
+
+
+def means(systems=("iat", "jpeg", "jpeg-444"), generations=12, **changes):
+    rows = [
+        {"dataset": "kodak", "system": system, "schedule": "quality:5", "generation": n, "images": 24,
+         "psnr": 40.0 - n - k, "ms_ssim_db": 20 - n, "bpp": 0.5 + k}
+        for k, system in enumerate(systems) for n in range(1, generations + 1)
+    ]  # fmt: skip
+    return pd.DataFrame(rows).assign(**changes)
+
+
+def test_lines_carry_the_numbers_of_the_table():
+    table = means()
+    figure = plots.generations(table)
+    panels = figure.axes
+    assert [panel.get_ylabel() for panel in panels] == ["PSNR (dB)", "MS-SSIM (dB)", "rate (bits per pixel)"]
+    assert {panel.get_xlabel() for panel in panels} == {"generation"}
+    for line, system in zip(panels[0].get_lines(), ("iat", "jpeg", "jpeg-444"), strict=True):
+        expected = table[table["system"] == system]
+        np.testing.assert_array_equal(line.get_xdata(), expected["generation"])
+        np.testing.assert_array_equal(line.get_ydata(), expected["psnr"])
+    assert figure.get_suptitle() == "kodak: mean over 24 images"
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["iat, quality 5", "jpeg, quality 5", "jpeg-444, quality 5"]
+
+
+def test_a_codec_keeps_its_look_whoever_is_beside_it():
+    alone = plots.generations(means(("webp",))).axes[0].get_lines()[0]
+    among = plots.generations(means(("avif", "iat", "webp"))).axes[0].get_lines()[2]
+    assert (alone.get_color(), alone.get_marker()) == (among.get_color(), among.get_marker())
+    stranger = plots.style("mycodec[speed=4]")
+    assert stranger == plots.style("mycodec")
+    assert stranger.color in plots.OKABE_ITO
+
+
+def test_curves_can_be_told_apart_without_colour():
+    systems = ("avif", "heic", "iat", "jpeg", "jpeg-444", "jpeg2000", "jpegxl", "null", "webp")
+    lines = plots.generations(means(systems)).axes[0].get_lines()
+    assert len({(line.get_marker(), line.get_linestyle()) for line in lines}) == len(systems)
+
+
+def test_infinite_values_are_drawn_at_the_top_and_missing_ones_leave_a_gap():
+    table = means(("jpeg",), 6)
+    table.loc[table["generation"] == 3, "psnr"] = math.inf
+    table.loc[table["generation"] == 5, "psnr"] = math.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = plots.generations(table)
+        figure.savefig(io.BytesIO())
+    line, top = figure.axes[0].get_lines()
+    assert np.isnan(line.get_ydata()[[2, 4]]).all()
+    np.testing.assert_array_equal(top.get_xdata(), [3])
+    assert top.get_marker() == "^"
+
+
+def test_nothing_but_infinite_values_can_be_drawn():
+    figure = plots.generations(means(("null",), 4, psnr=math.inf, ms_ssim_db=math.nan))
+    figure.savefig(io.BytesIO())
+
+
+def test_datasets_and_numbers_of_images_are_never_mixed():
+    with pytest.raises(BenchError, match="kodak, tecnick"):
+        plots.generations(pd.concat([means(), means(dataset="tecnick")]))
+    with pytest.raises(BenchError, match="different numbers of images"):
+        plots.generations(pd.concat([means(("iat",)), means(("jpeg",), images=23)]))
+    with pytest.raises(BenchError, match="nothing to draw"):
+        plots.generations(means().iloc[:0])
+
+
+def test_contact_sheet_shows_every_cell():
+    pictures = [RNG.integers(0, 256, (20, 30, 3), np.uint8) for _ in range(3)]
+    rows = {
+        "iat": [plots.Cell(pictures[0], "source"), plots.Cell(pictures[1], "30.00 dB")],
+        "jpeg": [plots.Cell(pictures[2], "source"), plots.Cell(None, "failed")],
+    }
+    figure = plots.contact_sheet(rows, ["source", "generation 1"], "kodim01")
+    shown = [panel.images[0].get_array() if panel.images else None for panel in figure.axes]
+    for array, picture in zip(shown, [*pictures, None], strict=True):
+        if picture is None:
+            assert array is None
+        else:
+            np.testing.assert_array_equal(array, picture)
+    assert [panel.get_xlabel() for panel in figure.axes] == ["source", "30.00 dB", "source", "failed"]
+    with pytest.raises(BenchError, match="for each heading"):
+        plots.contact_sheet(rows, ["source"])
+
+
+def test_detail_finds_where_most_was_lost():
+    source = RNG.integers(0, 256, (100, 140, 3), np.uint8)
+    other = source.copy()
+    other[70:80, 100:110] ^= 64
+    rows, columns = plots.detail(source, [other], 40)
+    assert rows.start <= 70 < 80 <= rows.stop
+    assert columns.start <= 100 < 110 <= columns.stop
+    assert (rows.stop - rows.start, columns.stop - columns.start) == (40, 40)
+    assert plots.detail(source[:5, :7], [], 40) == (slice(0, 5), slice(0, 7))
