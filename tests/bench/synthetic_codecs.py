@@ -15,6 +15,10 @@ COUNT = "SYNTHETIC_CODECS_COUNT"
 """Environment variable: a file that grows by one byte at every encode."""
 
 
+MARKER = "SYNTHETIC_CODECS_MARKER"
+"""Environment variable: a file that says that a process has died."""
+
+
 class Table(Codec):
     """Decoding replaces each value v by ``table[quality][v]``: any path into any cycle can be laid out."""
 
@@ -185,6 +189,19 @@ class Dies(At):
 
     def wrong(self, image):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DiesOnce(At):
+    """Takes its process with it the first time only."""
+
+    name = "dies-once"
+
+    def wrong(self, image):
+        marker = os.environ[MARKER]
+        if not os.path.exists(marker):
+            open(marker, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return image
 
 
 class Sleeps(At):

@@ -1,0 +1,226 @@
+"""python -m bench.reencode: the whole command, its errors, its resumption."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic_codecs as synthetic
+from skimage.data import astronaut
+
+from bench import reencode
+from bench.codec import BenchError
+from bench.images import save_png
+from bench.runner import run_tasks
+
+HERE = Path(__file__).parent
+TIMES = ["encode_s", "decode_s"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four small photographs."""
+    (tmp_path / "set").mkdir()
+    for number in range(4):
+        crop = astronaut()[100 * number :, 90 * number :][: 170 + number, :180]
+        save_png(tmp_path / "set" / f"im{number}.png", crop)
+    return tmp_path / "set"
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Chains coded in this process."""
+    monkeypatch.setattr(reencode, "run_tasks", functools.partial(run_tasks, backend="sequential"))
+
+
+def arguments(folder, out, codec="synthetic_codecs:Coarse", *more):
+    return ["--codec", codec, "--dataset", str(folder), "--out", str(out), "--generations", "5", "--jobs", "2", *more]
+
+
+def table(out):
+    return pd.read_parquet(out / "generations.parquet")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_run_and_the_same_again(folder, tmp_path, capsys, monkeypatch):
+    count = tmp_path / "count"
+    monkeypatch.setenv(synthetic.COUNT, str(count))
+    out = tmp_path / "run"
+    command = arguments(folder, out, "synthetic_codecs:Coarse:1,synthetic_codecs:Drift,jpeg:50")
+    assert reencode.main(command) == 0
+    printed = capsys.readouterr().out
+    assert "12 chains, 0 done before, 12 to code" in printed
+    assert "jpeg, quality 50 (set, mean over 4 images)" in printed
+    assert str(out) in printed
+    encodes = count.stat().st_size
+    assert encodes == 4 * 2 + 4 * 5
+    names = {"generations.parquet", "generations.csv", "run.json", "figures", "snapshots", "chains"}
+    assert {path.name for path in out.iterdir()} == names
+    figures = {"generations.pdf", "generations.png", "contact_sheet.pdf", "contact_sheet.png"}
+    assert {path.name for path in (out / "figures").iterdir()} == figures
+    found = table(out)
+    assert len(found) == 3 * 4 * 5
+    assert (found["status"] == "ok").all()
+    drawn = {path: path.stat().st_mtime_ns for path in (out / "figures").iterdir()}
+
+    assert reencode.main(command) == 0
+    printed = capsys.readouterr().out
+    assert "12 done before, 0 to code" in printed
+    assert count.stat().st_size == encodes
+    pd.testing.assert_frame_equal(table(out), found)
+    assert drawn == {path: path.stat().st_mtime_ns for path in (out / "figures").iterdir()}
+    run = json.loads((out / "run.json").read_text())
+    assert [one["chains"]["coded"] for one in run["invocations"]] == [0, 12]
+    assert run["codecs"][2]["identity"]["codec"] == "jpeg"
+    assert run["images"][0]["image"] == "im0"
+    assert run["status"] == "finished"
+
+
+@pytest.mark.usefixtures("here")
+def test_other_options_on_the_same_folder_keep_and_use_what_matches(folder, tmp_path, capsys):
+    out = tmp_path / "run"
+    reencode.main(arguments(folder, out, "jpeg:50", "--quiet"))
+    assert reencode.main(arguments(folder, out, "jpeg:50,jpeg:60")) == 0
+    assert "4 done before, 4 to code" in capsys.readouterr().out
+    assert set(table(out)["schedule"]) == {"quality:50", "quality:60"}
+    reencode.main(arguments(folder, out, "jpeg", "--quality", "60,50", "--quiet"))
+    assert len(list((out / "chains").iterdir())) == 8
+    assert capsys.readouterr().out == ""
+    # A generation whose pixels were not kept means coding again; fewer of them do not.
+    reencode.main(arguments(folder, out, "jpeg:60", "--snapshots", "3"))
+    assert "0 done before, 4 to code" in capsys.readouterr().out
+    reencode.main(arguments(folder, out, "jpeg:60", "--snapshots", "none"))
+    assert "4 done before, 0 to code" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("here")
+def test_a_damaged_chain_is_coded_again_and_said(folder, tmp_path, capsys):
+    out = tmp_path / "run"
+    reencode.main(arguments(folder, out, "jpeg:50", "--quiet"))
+    before = table(out)
+    victim = next(iter(sorted((out / "chains").iterdir())))
+    victim.write_bytes(victim.read_bytes()[:-40])
+    assert reencode.main(arguments(folder, out, "jpeg:50")) == 0
+    captured = capsys.readouterr()
+    assert f"{victim} is damaged. The chain is coded again." in captured.err
+    assert "3 done before, 1 to code" in captured.out
+    pd.testing.assert_frame_equal(table(out).drop(columns=TIMES), before.drop(columns=TIMES))
+
+
+@pytest.mark.usefixtures("here")
+def test_what_failed_for_one_codec_is_left_out_for_all_and_said(tmp_path, capsys):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name, value in (("bad", 2), ("good", 200)):
+        save_png(folder / f"{name}.png", np.full((170, 170, 3), value, np.uint8))
+    out = tmp_path / "run"
+    codecs = "synthetic_codecs:Fails,synthetic_codecs:Drift"
+    assert reencode.main(arguments(folder, out, codecs)) == 1
+    captured = capsys.readouterr()
+    assert "Failed: bad, quality:0: fails: the stream is cut short." in captured.err
+    assert "Left out for all codecs: bad" in captured.out
+    assert "drift, quality 0 (set, one image)" in captured.out.replace("synthetic_codecs:Drift", "drift")
+    found = table(out)
+    assert len(found) == 2 * 2 * 5
+    assert (found["status"] != "ok").sum() == 3
+    run = json.loads((out / "run.json").read_text())
+    assert (run["status"], run["chains"]["failed"]) == ("some chains failed", 1)
+
+
+@pytest.mark.usefixtures("here")
+def test_ctrl_c_keeps_what_is_finished(folder, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "run"
+
+    def interrupted(tasks, *args, **kwargs):
+        run_tasks(tasks[:3], *args, backend="sequential", **kwargs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reencode, "run_tasks", interrupted)
+    assert reencode.main(arguments(folder, out)) == 130
+    assert f"Stopped: 3 of 4 chains are done and kept in {out}." in capsys.readouterr().err
+    assert json.loads((out / "run.json").read_text())["status"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (["--codec", "nonsense"], "Unknown codec 'nonsense'"),
+        (["--codec", "jpeg:101"], "must be a whole number from 1 to 100"),
+        (["--codec", "jpeg", "--quality", "best"], "--quality needs numbers"),
+        (["--generations", "0"], "at least 1, got '0'"),
+        (["--jobs", "0"], "at least 1, got '0'"),
+        (["--dataset", "/no/such/folder"], "/no/such/folder"),
+        (["--out", "/dev/null/run"], "Can't write to /dev/null/run"),
+        (["--snapshots", "1,x"], "--snapshots needs whole numbers"),
+        (["--codec-timeout", "-1"], "expected seconds"),
+        (["--unknown"], "Unrecognized arguments: --unknown"),
+    ],
+)
+def test_what_a_user_can_act_on_is_one_sentence(changes, sentence, folder, tmp_path):
+    with pytest.raises(BenchError) as error:
+        reencode.main([*arguments(folder, tmp_path / "run", "jpeg"), *changes])
+    text = str(error.value)
+    assert sentence in text
+    assert text.endswith(".")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image"])
+def test_unreadable_images_and_empty_folders(content, tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    with pytest.raises(BenchError, match="no images found"):
+        reencode.main(arguments(folder, tmp_path / "run", "jpeg"))
+    (folder / "a.png").write_bytes(content)
+    with pytest.raises(BenchError, match=r"a\.png"):
+        reencode.main(arguments(folder, tmp_path / "run", "jpeg"))
+
+
+@pytest.mark.usefixtures("here")
+def test_the_default_folder_says_what_is_in_it(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ["--codec", "jpeg:50,webp:80", "--dataset", str(folder), "--generations", "2", "--quiet"]
+    assert reencode.main(command) == 0
+    assert [path.name for path in Path("results/runs").iterdir()] == ["set_jpeg-50+webp-80_2"]
+
+
+def start(folder, out):
+    command = [sys.executable, "-m", "bench.reencode", *arguments(folder, out, "synthetic_codecs:Slow", "--quiet")]
+    environment = os.environ | {"PYTHONPATH": str(HERE)}
+    return subprocess.Popen([*command, "--generations", "40"], env=environment, start_new_session=True)
+
+
+def finished(out):
+    return len(list((out / "chains").glob("*.json"))) if (out / "chains").exists() else 0
+
+
+@pytest.mark.usefixtures("here")
+def test_killed_again_and_again_it_ends_with_the_same_table(folder, tmp_path):
+    """SIGKILL to the whole run, Ctrl-C, SIGKILL to the leading process alone; then undisturbed, twice at once."""
+    out = tmp_path / "run"
+    for chains, stop in ((0, os.killpg), (1, os.killpg), (2, os.kill)):
+        run = start(folder, out)
+        deadline = time.monotonic() + 120
+        while run.poll() is None and finished(out) < chains and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.3 if chains == 0 else 0.03)
+        stop(run.pid, signal.SIGINT if chains == 1 else signal.SIGKILL)
+        assert run.wait(60) in (-9, 130)
+    assert not (out / "generations.parquet").exists()
+    both = [start(folder, out), start(folder, out)]
+    assert [run.wait(120) for run in both] == [0, 0]
+    assert finished(out) == 4
+    undisturbed = arguments(folder, tmp_path / "other", "synthetic_codecs:Slow", "--quiet", "--generations", "40")
+    assert reencode.main(undisturbed) == 0
+    found = table(out)
+    assert len(found) == 4 * 40
+    pd.testing.assert_frame_equal(found.drop(columns=TIMES), table(tmp_path / "other").drop(columns=TIMES))

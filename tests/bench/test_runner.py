@@ -1,0 +1,111 @@
+"""bench.runner: chains over processes, and what happens when these die."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import synthetic_codecs as synthetic
+from joblib.externals.loky import get_reusable_executor
+
+from bench import runner
+from bench.codec import BenchError
+from bench.images import load_image, save_png
+from bench.registry import parse_spec
+from bench.runner import Settings, Task, identity_of, make_codec, run_tasks
+from bench.schedule import FixedQuality
+from bench.store import Store
+
+SETTINGS = Settings(jobs=2, threads=1)
+
+
+@pytest.fixture(autouse=True)
+def _no_workers_from_before():
+    """Workers inherit the environment of the moment they start in."""
+    yield
+    get_reusable_executor().shutdown(kill_workers=True)
+
+
+def task(folder, codec, value=2, generations=6, snapshots=(0, 6)):
+    path = folder / f"{codec}-{value}.png"
+    save_png(path, np.full((8, 9, 3), value, np.uint8))
+    image = load_image(path)
+    spec = parse_spec(f"synthetic_codecs:{codec}")
+    identities = (identity_of(make_codec(spec, SETTINGS)),)
+    schedule = FixedQuality(0)
+    return Task((spec,), identities, "set", image.name, path, image.sha256, (8, 9), schedule, generations, snapshots)
+
+
+def status(store, task):
+    return [record["status"] for record in store.read(task.identity)[0].records]
+
+
+def test_finished_chains_are_not_coded_again(tmp_path, monkeypatch):
+    count = tmp_path / "count"
+    monkeypatch.setenv(synthetic.COUNT, str(count))
+    store = Store.open(tmp_path / "run")
+    tasks = [task(tmp_path, "Drift", value) for value in range(3)]
+    reported = []
+    assert run_tasks(tasks, store, SETTINGS, report=reported.append, backend="sequential") == 3
+    assert count.stat().st_size == 3 * 6
+    assert sum(reported) == 3 * 6
+    run_tasks(tasks, store, SETTINGS, backend="sequential")
+    assert count.stat().st_size == 3 * 6
+    assert all(sorted(store.read(one.identity)[0].snapshots) == [0, 6] for one in tasks)
+    assert not list(store.root.glob(".progress*"))
+
+
+def test_a_failed_chain_is_tried_again(tmp_path, monkeypatch):
+    count = tmp_path / "count"
+    monkeypatch.setenv(synthetic.COUNT, str(count))
+    store = Store.open(tmp_path / "run")
+    tasks = [task(tmp_path, "Fails")]
+    for times in (1, 2):
+        run_tasks(tasks, store, SETTINGS, backend="sequential")
+        assert count.stat().st_size == times * 3
+        assert status(store, tasks[0]) == ["ok", "ok", "failed", *["not_reached"] * 3]
+
+
+def test_workers_that_die_cost_nothing_but_their_own_chain(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "ATTEMPTS", 2)
+    monkeypatch.setenv(synthetic.MARKER, str(tmp_path / "died"))
+    store = Store.open(tmp_path / "run")
+    dies, once = task(tmp_path, "Dies"), task(tmp_path, "DiesOnce")
+    others = [task(tmp_path, "Drift", value) for value in range(4)]
+    said = []
+    run_tasks([dies, *others, once], store, SETTINGS, say=said.append)
+    assert status(store, dies) == ["failed", *["not_reached"] * 5]
+    assert "died 2 times" in store.read(dies.identity)[0].records[0]["reason"]
+    assert (tmp_path / "died").exists()
+    for one in (once, *others):
+        assert status(store, one) == ["ok"] * 6
+    assert any("Dies-2" in sentence for sentence in said)
+
+
+def test_an_image_that_changed_meanwhile_stops_the_run(tmp_path):
+    store = Store.open(tmp_path / "run")
+    one = task(tmp_path, "Drift")
+    with pytest.raises(BenchError, match="has changed since the run was started"):
+        run_tasks([replace(one, sha256="0" * 64)], store, SETTINGS, backend="sequential")
+
+
+def test_another_codec_than_the_run_was_started_with_is_refused(tmp_path):
+    store = Store.open(tmp_path / "run")
+    one = task(tmp_path, "Drift")
+    other = replace(one, identities=({"name": "drift", "identity": {"version": "another"}},))
+    with pytest.raises(BenchError, match="not the same on"):
+        run_tasks([other], store, SETTINGS, backend="sequential")
+
+
+def test_a_codec_that_never_comes_back_to_the_interpreter_takes_its_process_along():
+    """The sum below never ends, in C, with the interpreter lock held."""
+    code = (
+        "import itertools\nfrom bench import limits\nlimits.GRACE = 0.3\n"
+        "with limits.time_limit(0.3, 'it', may_exit=True):\n    sum(itertools.repeat(0))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], timeout=60, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == b""
