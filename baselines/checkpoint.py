@@ -1,0 +1,56 @@
+"""Checkpoints: weights as safetensors, what made them as a JSON card inside and beside the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from bench.codec import BenchError
+
+SHIPPED = Path(__file__).parent / "checkpoints"
+
+
+def save_checkpoint(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+    """Write ``path`` (safetensors, card in its metadata) and ``path`` with suffix .json, each atomically."""
+    card_text = json.dumps(card, indent=1, sort_keys=True)
+    data = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, {"card": card_text})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for target, content in ((path, data), (path.with_suffix(".json"), (card_text + "\n").encode())):
+        temporary = target.with_name(target.name + ".part")
+        temporary.write_bytes(content)
+        temporary.replace(target)
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+    """Read a checkpoint without executing anything in it.
+
+    Returns:
+        float32 tensors by name, the card, and the sha256 of the file.
+
+    Raises:
+        BenchError: the file is missing, damaged, or holds no card.
+    """
+    if not path.is_file():
+        raise BenchError(f"No checkpoint at {path}; name one with --checkpoint.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            card = json.loads((file.metadata() or {}).get("card", "null"))
+            tensors = {key: _float(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError) as error:
+        raise BenchError(
+            f"{path} is not a readable safetensors checkpoint ({error}); name another with --checkpoint."
+        ) from error
+    if not isinstance(card, dict) or "config" not in card:
+        raise BenchError(f"{path} has no card that says which model it is; name another with --checkpoint.")
+    return tensors, card, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _float(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() and tensor.dtype != torch.float64 else tensor

@@ -1,0 +1,1 @@
+"""Hyperprior, context model and the stream coder of the learned codecs."""

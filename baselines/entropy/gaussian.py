@@ -1,0 +1,25 @@
+"""Gaussian likelihood of integer latents, and the table of scales that the coder uses.
+
+Source: Minnen et al. 2018, "Joint autoregressive and hierarchical priors".
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+SCALE_MIN, SCALE_MAX, SCALE_LEVELS = 0.11, 256.0, 64
+"""The field's scale table: 64 log-spaced levels."""
+
+SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_LEVELS - 1)
+
+
+def gaussian_likelihood(y: Tensor, scale: Tensor, mean: Tensor) -> Tensor:
+    """P(y) = Phi((y - mean + 1/2) / scale) - Phi((y - mean - 1/2) / scale), floored at 1e-9; all tensors alike."""
+    distance = torch.abs(y - mean)
+    inverse = math.sqrt(0.5) / scale
+    upper = torch.erfc((distance - 0.5) * inverse)
+    lower = torch.erfc((distance + 0.5) * inverse)
+    return (0.5 * (upper - lower)).clamp_min(1e-9)

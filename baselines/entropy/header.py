@@ -1,0 +1,81 @@
+"""The header of a learned codec's stream: what the decoder needs beside the latents, and a check of the whole.
+
+Layout (little endian): magic 0xA7, format version, two bytes of the checkpoint's sha256, height and width as varints,
+level as float32, bits of the largest latent, CRC-32 of everything else. 15 to 19 bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+from bench.codec import BitstreamError
+
+MAGIC, VERSION = 0xA7, 1
+
+MAX_PIXELS = 1 << 28
+"""A stream that announces a larger image is refused before anything is allocated."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """height and width in pixels, quality level, bit length of the largest latent, checkpoint fingerprint (2 bytes)."""
+
+    height: int
+    width: int
+    level: float
+    bits: int
+    fingerprint: bytes
+
+
+def pack(header: Header, payload: bytes) -> bytes:
+    """The whole stream."""
+    size = _varint(header.height) + _varint(header.width)
+    front = bytes((MAGIC, VERSION)) + header.fingerprint + size + struct.pack("<fB", header.level, header.bits)
+    return front + struct.pack("<I", zlib.crc32(payload, zlib.crc32(front))) + payload
+
+
+def unpack(stream: bytes, codec: str, fingerprint: bytes) -> tuple[Header, bytes]:
+    """Header and payload; raises BitstreamError where the stream is damaged, cut, foreign or of another checkpoint."""
+    if len(stream) < 2 or stream[0] != MAGIC:
+        raise BitstreamError(f"{codec}: this is not a stream of a learned codec of this suite.")
+    if stream[1] != VERSION:
+        raise BitstreamError(f"{codec}: expected stream format {VERSION}, got {stream[1]}.")
+    try:
+        height, at = _read_varint(stream, 4)
+        width, at = _read_varint(stream, at)
+        level, bits = struct.unpack_from("<fB", stream, at)
+        (check,) = struct.unpack_from("<I", stream, at + 5)
+    except (struct.error, IndexError) as error:
+        raise BitstreamError(f"{codec}: the stream ends inside its header.") from error
+    payload = stream[at + 9 :]
+    if zlib.crc32(payload, zlib.crc32(stream[: at + 5])) != check:
+        raise BitstreamError(f"{codec}: the stream is damaged or cut (its checksum does not match).")
+    if stream[2:4] != fingerprint:
+        raise BitstreamError(
+            f"{codec}: the stream was made with another checkpoint (fingerprint {stream[2:4].hex()}, loaded "
+            f"{fingerprint.hex()}); choose it with --checkpoint."
+        )
+    if height < 1 or width < 1 or height * width > MAX_PIXELS or not 0 <= level <= 1:
+        raise BitstreamError(f"{codec}: the header announces {width} x {height} pixels at level {level:g}.")
+    return Header(height, width, level, bits, stream[2:4]), payload
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes((*out, value))
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 35, 7):
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+    raise IndexError

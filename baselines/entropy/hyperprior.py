@@ -1,0 +1,147 @@
+"""Hyperprior with an optional spatial context model: what the entropy coder knows of each latent.
+
+Sources: Minnen et al. 2018 (joint hyperprior and context), Cheng et al. 2020 (the 3x3 h_a and h_s), as used by
+Xie et al. 2021 and Cai et al. 2022.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from baselines.entropy.bottleneck import FactorizedBottleneck
+from baselines.entropy.gaussian import SCALE_MAX, SCALE_MIN, gaussian_likelihood
+
+CONTEXT_KERNEL = 5
+
+
+@dataclass(frozen=True)
+class EntropyConfig:
+    """Shapes of the entropy model; see ``baselines.iat.config`` for what each means."""
+
+    latent: int
+    hyper_latent: int
+    hyper_width: int
+    hyper_middle: int
+    hyper_outputs: int
+    context: bool
+    context_outputs: int
+    parameter_widths: tuple[int, int]
+    domain: Literal["linear", "log"]
+
+
+def compress_range(y: Tensor) -> Tensor:
+    """sign(y) log(1 + |y|)."""
+    return torch.sign(y) * torch.log1p(torch.abs(y))
+
+
+def expand_range(u: Tensor) -> Tensor:
+    """The inverse of ``compress_range``."""
+    return torch.sign(u) * torch.expm1(torch.abs(u))
+
+
+class MaskedConv2d(nn.Conv2d):
+    """A k x k convolution that sees only positions decoded before its centre in raster order (mask A)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = CONTEXT_KERNEL) -> None:
+        super().__init__(inputs, outputs, kernel, padding=kernel // 2)
+        mask = torch.zeros(1, 1, kernel, kernel)
+        mask[..., : kernel // 2, :] = 1
+        mask[..., kernel // 2, : kernel // 2] = 1
+        self.register_buffer("mask", mask, persistent=False)
+        self.mask: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        # the last two rows of the kernel are masked off whole: do not multiply by them
+        rows = CONTEXT_KERNEL // 2 + 1
+        weight = (self.weight * self.mask)[:, :, :rows]
+        x = F.pad(x, (CONTEXT_KERNEL // 2, CONTEXT_KERNEL // 2, CONTEXT_KERNEL // 2, 0))
+        return F.conv2d(x, weight, self.bias)
+
+
+def subpixel(inputs: int, outputs: int) -> nn.Sequential:
+    """3x3 convolution and pixel shuffle: doubles the size."""
+    return nn.Sequential(nn.Conv2d(inputs, 4 * outputs, 3, padding=1), nn.PixelShuffle(2))
+
+
+class EntropyModel(nn.Module):
+    """h_a, h_s, context and parameter networks of one codec."""
+
+    def __init__(self, config: EntropyConfig) -> None:
+        super().__init__()
+        self.config = config
+        m, n, w, out = config.latent, config.hyper_latent, config.hyper_width, config.hyper_outputs
+        self.h_a = nn.Sequential(
+            nn.Conv2d(m, w, 3, padding=1),
+            nn.LeakyReLU(0.01),
+            nn.Conv2d(w, w, 3, padding=1),
+            nn.LeakyReLU(0.01),
+            nn.Conv2d(w, w, 3, padding=1, stride=2),
+            nn.LeakyReLU(0.01),
+            nn.Conv2d(w, w, 3, padding=1),
+            nn.LeakyReLU(0.01),
+            nn.Conv2d(w, n, 3, padding=1, stride=2),
+        )
+        middle = config.hyper_middle
+        self.h_s = nn.Sequential(
+            nn.Conv2d(n, w, 3, padding=1),
+            nn.LeakyReLU(0.01),
+            subpixel(w, w),
+            nn.LeakyReLU(0.01),
+            nn.Conv2d(w, middle, 3, padding=1),
+            nn.LeakyReLU(0.01),
+            subpixel(middle, middle),
+            nn.LeakyReLU(0.01),
+            nn.Conv2d(middle, out, 3, padding=1),
+        )
+        self.bottleneck = FactorizedBottleneck(n)
+        ctx = config.context_outputs if config.context else 0
+        if config.context:
+            self.context_prediction = MaskedConv2d(m, ctx)
+        a, b = config.parameter_widths
+        self.entropy_parameters = nn.Sequential(
+            nn.Conv2d(out + ctx, a, 1),
+            nn.LeakyReLU(0.01),
+            nn.Conv2d(a, b, 1),
+            nn.LeakyReLU(0.01),
+            nn.Conv2d(b, 2 * m, 1),
+        )
+
+    def hyper_analysis(self, y: Tensor) -> Tensor:
+        """y (B, M, h, w) -> z (B, N, h/4, w/4), not quantised."""
+        return self.h_a(compress_range(y) if self.config.domain == "log" else y)
+
+    def parameters_of(self, y_hat: Tensor, z_hat: Tensor) -> tuple[Tensor, Tensor]:
+        """(scale, mean) of every latent from quantised y and z, in floating point: for training and estimates."""
+        features = self.h_s(z_hat)
+        if self.config.context:
+            seen = compress_range(y_hat) if self.config.domain == "log" else y_hat
+            features = torch.cat((features, self.context_prediction(seen)), 1)
+        scale, mean = self.entropy_parameters(features).chunk(2, 1)
+        if self.config.domain == "log":
+            return torch.exp(scale.float().clamp(-2.2073, 5.5452)), expand_range(mean.float().clamp(-7.6, 7.6))
+        return scale.float().clamp(SCALE_MIN, SCALE_MAX), mean.float()
+
+    def bits(self, y: Tensor, y_hat: Tensor, noise: bool) -> tuple[Tensor, Tensor]:
+        """Estimated bits of y and z, each (B,).
+
+        Args:
+            y: latents, not quantised.
+            y_hat: round(y); gradients pass straight through it where the caller made it so.
+            noise: True takes the likelihood of y and z under uniform noise (training), False of the rounded values.
+        """
+        z = self.hyper_analysis(y).float()
+        medians = self.bottleneck.medians[None, :, None, None]
+        z_round = z + (torch.round(z - medians) + medians - z).detach()
+        scale, mean = self.parameters_of(y_hat, z_round)
+        if noise:
+            z_likelihood = self.bottleneck.likelihood(z + torch.rand_like(z) - 0.5)
+            y_likelihood = gaussian_likelihood(y + torch.rand_like(y) - 0.5, scale, mean)
+        else:
+            z_likelihood = self.bottleneck.likelihood(z_round)
+            y_likelihood = gaussian_likelihood(y_hat, scale, mean)
+        return -torch.log2(y_likelihood).sum((1, 2, 3)), -torch.log2(z_likelihood).sum((1, 2, 3))

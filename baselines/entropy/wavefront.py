@@ -1,0 +1,28 @@
+"""The order in which a context model's positions can be coded: wavefronts instead of one position at a time.
+
+A 5x5 mask of type A lets position (i, j) see rows i-2 and i-1 up to column j+2 and row i up to column j-1. With
+t = j + 3 i every position it sees has a smaller t, so all positions with the same t are coded at once: w + 3 (h - 1)
+steps instead of h w.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+STRIDE = 3
+"""Steps between one row and the next: half the kernel, rounded up."""
+
+
+def wavefronts(height: int, width: int, context: bool) -> list[NDArray[np.int64]]:
+    """Flat indices (row * width + column) of the positions of every step, in coding order.
+
+    Without a context model all positions are one step.
+    """
+    flat = np.arange(height * width)
+    if not context:
+        return [flat]
+    step = flat % width + STRIDE * (flat // width)
+    order = np.argsort(step, kind="stable")
+    cuts = np.flatnonzero(np.diff(step[order])) + 1
+    return np.split(order, cuts)

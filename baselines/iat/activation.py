@@ -1,0 +1,77 @@
+"""The invertible activation transform (IAT) module: features scaled and shifted by networks of the quality map.
+
+Source: Cai et al., ACM MM 2022. The paper writes e = s * beta + gamma; the authors' code, which trained the released
+checkpoints, computes e = s (1 + gamma) + beta. The second form is used here.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SMALLEST_SCALE = 0.05
+"""|1 + gamma| is kept at least this far from zero, where the inverse would blow up."""
+
+
+def guard_scale(scale: Tensor) -> Tensor:
+    """Push values inside (-SMALLEST_SCALE, SMALLEST_SCALE) out to its nearest end; zero goes to the positive one."""
+    floor = torch.where(scale < 0, -SMALLEST_SCALE, SMALLEST_SCALE).to(scale.dtype)
+    return torch.where(scale.abs() < SMALLEST_SCALE, floor, scale)
+
+
+class ActivationTransform(nn.Module):
+    """e = s (1 + gamma(L)) + beta(L), with L the quality map pooled to the features' size.
+
+    Args:
+        channels: c of the features.
+        shared: width of the two shared convolutions (2c as published).
+        branch: hidden width of the two branches (c as published).
+    """
+
+    def __init__(self, channels: int, shared: int | None = None, branch: int | None = None) -> None:
+        super().__init__()
+        shared, branch = shared or 2 * channels, branch or channels
+        self.mlp_shared = nn.Sequential(
+            nn.Conv2d(1, shared, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(shared, shared, 1), nn.LeakyReLU(0.2)
+        )
+        self.mlp_gamma = self._branch(shared, branch, channels)
+        self.mlp_beta = self._branch(shared, branch, channels)
+
+    @staticmethod
+    def _branch(shared: int, branch: int, channels: int) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(shared, branch, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(branch, channels, 1))
+
+    def modulation(self, level: Tensor | float, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """(scale, shift) for features of ``size``.
+
+        Args:
+            level: quality map (N, 1, H, W) in [0, 1], or one number for a uniform map.
+            size: (h, w) of the features.
+
+        Returns:
+            scale and shift, (N or 1, c, h, w). A uniform map is evaluated on at most 7 x 7 positions: away from the
+            zero-padded border the networks' output does not change.
+        """
+        if isinstance(level, Tensor):
+            return self._networks(F.adaptive_avg_pool2d(level, size))
+        weight = next(self.parameters())
+        h, w = min(size[0], 7), min(size[1], 7)
+        scale, shift = self._networks(torch.full((1, 1, h, w), level, dtype=weight.dtype, device=weight.device))
+        return _spread(scale, size), _spread(shift, size)
+
+    def _networks(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        shared = self.mlp_shared(level)
+        return guard_scale(1 + self.mlp_gamma(shared)), self.mlp_beta(shared)
+
+
+def _spread(small: Tensor, size: tuple[int, int]) -> Tensor:
+    """Grow (1, c, h, w) to ``size`` by repeating the middle row and column."""
+    for dim, length in ((2, size[0]), (3, size[1])):
+        have = small.shape[dim]
+        if have < length:
+            index = torch.arange(length, device=small.device)
+            middle = have // 2
+            index = torch.where(index < middle, index, torch.clamp(index - (length - have), min=middle))
+            small = small.index_select(dim, index)
+    return small.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,1 @@
+"""Invertible blocks shared by Xie, IAT and A-INN."""

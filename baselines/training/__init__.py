@@ -1,0 +1,1 @@
+"""Data, losses, quality maps and the loop behind `python -m baselines.train`."""

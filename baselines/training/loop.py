@@ -1,0 +1,223 @@
+"""The training loop: time-boxed, resumable to the exact state, the same on CPU and GPU."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from baselines.training.data import Photographs
+from baselines.training.losses import rate_distortion
+from baselines.training.maps import quality_maps
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train; all of it goes into the card.
+
+    Attributes:
+        batch, crop: images a step and their side in pixels (a multiple of 64).
+        lr_entropy, lr_transform, lr_mix: peak Adam rates of the entropy model, the transform's networks and the
+            invertible 1x1 matrices (which start as a good basis and need small steps).
+        warmup: iterations of linear learning-rate warm-up.
+        entropy_first: iterations at the very start that train the entropy model alone, on the rate of the starting
+            transform: they cost a fifth of a full one, and the transform's gradients mean little before.
+        decay: share of the budget, at its end, over which the rates fall as a cosine to a twentieth.
+        balance: see ``losses.rate_distortion``.
+        uniform: share of uniform quality maps.
+        clip: gradient norm.
+        ema: decay of the averaged weights, which are what is evaluated and shipped.
+        bfloat16: convolutions in bfloat16 (parameters, the rate and sums stay float32).
+        seed: of crops, maps and initial weights.
+    """
+
+    batch: int = 8
+    crop: int = 128
+    lr_entropy: float = 1e-3
+    lr_transform: float = 5e-4
+    lr_mix: float = 3e-5
+    warmup: int = 100
+    entropy_first: int = 400
+    decay: float = 0.4
+    balance: float = 0.4
+    uniform: float = 0.7
+    clip: float = 5.0
+    ema: float = 0.998
+    bfloat16: bool = True
+    seed: int = 0
+
+
+class Trainer:
+    """Trains one variable-rate model.
+
+    Args:
+        model: maps (x, quality map) to an object with x_hat, y_bits, z_bits; ``rate_only`` asks for no gradients
+            outside ``model.entropy`` and for no reconstruction (x_hat = x).
+        photographs: training data, on the device.
+        held_back: photographs for the evaluation during training.
+        folder: where the state, the log and the options go.
+        options: see ``TrainingOptions``.
+    """
+
+    def __init__(
+        self, model: nn.Module, photographs: Photographs, held_back: Photographs, folder: Path, options: TrainingOptions
+    ) -> None:
+        self.options, self.folder, self.data = options, folder, photographs
+        self.device = photographs.pixels.device
+        self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.optimizer = torch.optim.Adam(self._groups(), betas=(0.9, 0.99), eps=1e-9, fused=True)
+        self.generator = torch.Generator().manual_seed(options.seed)
+        self.iteration, self.seconds, self.skipped = 0, 0.0, 0
+        self.history: list[dict[str, Any]] = []
+        self.validation = held_back.crops(16, 256, torch.Generator().manual_seed(1), flip=False).to(self.device)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        groups: dict[str, list[nn.Parameter]] = {"entropy": [], "mix": [], "transform": []}
+        for name, parameter in self.model.named_parameters():
+            kind = "entropy" if name.startswith("entropy.") else "mix" if ".mix." in name else "transform"
+            groups[kind].append(parameter)
+        o = self.options
+        rates = {"entropy": o.lr_entropy, "mix": o.lr_mix, "transform": o.lr_transform}
+        return [{"params": p, "lr": rates[k], "peak": rates[k]} for k, p in groups.items()]
+
+    def _set_rates(self, progress: float) -> None:
+        o = self.options
+        warm = min(1.0, (self.iteration + 1) / o.warmup)
+        tail = max(0.0, (progress - (1 - o.decay)) / o.decay) if o.decay else 0.0
+        factor = warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, tail))))
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+
+    def step(self) -> tuple[float, float, float]:
+        """One iteration; returns loss, bpp and mean squared error. A step with a non-finite gradient is skipped."""
+        o = self.options
+        x = self.data.crops(o.batch, o.crop, self.generator).contiguous(memory_format=torch.channels_last)
+        level = quality_maps(o.batch, o.crop, self.generator, o.uniform, (1 - o.uniform) / 2).to(self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=o.bfloat16):
+            result = self.model(x, level, rate_only=self.iteration < o.entropy_first)
+        bits = result.y_bits + result.z_bits
+        loss, bpp, error = rate_distortion(x, result.x_hat.float(), bits, level, o.balance)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), o.clip)
+        if bool(torch.isfinite(norm)):
+            self.optimizer.step()
+            self._update_average()
+        else:
+            self.skipped += 1
+        self.iteration += 1
+        return float(loss.detach()), float(bpp.detach().mean()), float(error.detach().mean())
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # a short memory at first, so that the average does not drag the initial weights along
+        decay = min(self.options.ema, (1 + self.iteration) / (10 + self.iteration))
+        for key, value in self.model.state_dict().items():
+            if value.is_floating_point():
+                self.average[key].lerp_(value, 1 - decay)
+
+    @torch.no_grad()
+    def evaluate(self, levels: tuple[float, ...] = (0.1, 0.5, 0.9)) -> list[tuple[float, float]]:
+        """(bpp, PSNR in dB) of the averaged weights on held-back crops: rounded latents, estimated rate."""
+        kept = {k: v.clone() for k, v in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average)
+        out = []
+        for level in levels:
+            bits, psnr, x = 0.0, 0.0, self.validation
+            for part in x.split(4):
+                result = self.model(part, level, noise=False)
+                bits += float((result.y_bits + result.z_bits).sum())
+                error = ((result.x_hat.clamp(0, 1) - part) ** 2).mean((1, 2, 3))
+                psnr += float((-10 * torch.log10(error)).sum())
+            out.append((bits / x[:, 0].numel(), psnr / len(x)))
+        self.model.load_state_dict(kept)
+        return out
+
+    def run(self, minutes: float, evaluate_every: float = 5.0, on_evaluation: Callable[[], None] | None = None) -> None:
+        """Train for ``minutes`` more. The learning rate falls towards the end of this span, whatever came before."""
+        begin, start_seconds, next_evaluation = time.monotonic(), self.seconds, evaluate_every * 60
+        bar = tqdm(total=round(minutes * 60), unit="s", mininterval=1, dynamic_ncols=True)
+        losses: list[tuple[float, float, float]] = []
+        first = self.iteration
+        while (elapsed := time.monotonic() - begin) < minutes * 60:
+            self._set_rates(elapsed / (minutes * 60))
+            losses.append(self.step())
+            self.seconds = start_seconds + time.monotonic() - begin
+            bar.update(max(0, round(time.monotonic() - begin) - bar.n))
+            if self.iteration % 20 == 0:
+                mean = torch.tensor(losses[-20:]).mean(0).tolist()
+                speed = (self.iteration - first) * self.options.batch / (time.monotonic() - begin)
+                psnr = -10 * math.log10(max(mean[2], 1e-10))
+                bar.set_postfix_str(
+                    f"it {self.iteration} loss {mean[0]:.3f} bpp {mean[1]:.3f} psnr {psnr:.2f} {speed:.1f} img/s"
+                )
+            if time.monotonic() - begin > next_evaluation:
+                next_evaluation += evaluate_every * 60
+                self._report(losses, on_evaluation)
+                losses = losses[-20:]
+        bar.close()
+        self._report(losses, on_evaluation)
+
+    def _report(self, losses: list[tuple[float, float, float]], then: Callable[[], None] | None) -> None:
+        points = self.evaluate()
+        row: dict[str, Any] = {"iteration": self.iteration, "minutes": round(self.seconds / 60, 2)}
+        row |= {"loss": sum(v[0] for v in losses) / max(1, len(losses)), "skipped": self.skipped}
+        for level, (bpp, psnr) in zip((10, 50, 90), points, strict=True):
+            row |= {f"bpp_{level}": round(bpp, 4), f"psnr_{level}": round(psnr, 3)}
+        self.history.append(row)
+        tqdm.write(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()))
+        self.save()
+        if then:
+            then()
+
+    def save(self) -> None:
+        """Write the exact state (atomically) and the log."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "crops": self.generator.get_state(),
+            "noise": torch.get_rng_state(),
+            "iteration": self.iteration,
+            "seconds": self.seconds,
+            "skipped": self.skipped,
+            "history": json.dumps(self.history),
+            "options": json.dumps(asdict(self.options)),
+        }
+        if self.device.type == "cuda":
+            state["noise_cuda"] = torch.cuda.get_rng_state(self.device)
+        temporary = self.folder / "state.pt.part"
+        torch.save(state, temporary)
+        temporary.replace(self.folder / "state.pt")
+        with (self.folder / "log.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(self.history[0]) if self.history else ["iteration"])
+            writer.writeheader()
+            writer.writerows(self.history)
+
+    def restore(self) -> None:
+        """Continue exactly where ``save`` left off (on the same kind of device)."""
+        state: dict[str, Any] = torch.load(self.folder / "state.pt", map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average = state["average"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["crops"].cpu())
+        torch.set_rng_state(state["noise"].cpu())
+        if "noise_cuda" in state and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["noise_cuda"].cpu(), self.device)
+        self.iteration, self.seconds, self.skipped = state["iteration"], state["seconds"], state["skipped"]
+        self.history = json.loads(state["history"])
+
+    def averaged(self) -> dict[str, Tensor]:
+        """The weights to ship."""
+        return self.average

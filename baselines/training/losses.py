@@ -1,0 +1,44 @@
+"""Rate-distortion losses of the papers.
+
+Sources: Song et al. 2021 and Cai et al. 2022 (spatially varying Lambda); Xie et al. 2021 (constant lambda).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+THETA = 0.0012
+TAU = 4.382
+"""Lambda = theta exp(tau L), as in the IAT paper; L = 0 gives 0.0012, L = 1 gives 0.096."""
+
+
+def lagrangian(level: Tensor | float) -> Tensor:
+    """Lambda = theta exp(tau L) for a quality map or level in [0, 1]."""
+    return THETA * torch.exp(TAU * torch.as_tensor(level))
+
+
+def rate_distortion(
+    x: Tensor, x_hat: Tensor, bits: Tensor, level: Tensor, balance: float = 0.0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """bpp + 255^2 mean(Lambda (x - x_hat)^2), averaged over the batch.
+
+    Args:
+        x, x_hat: (B, 3, H, W), images in [0, 1] and their reconstruction.
+        bits: (B,), estimated bits of each image.
+        level: (B, 1, H, W), quality maps.
+        balance: b; each sample's loss is multiplied by (mean Lambda / geometric mean of its range)^-b, so that high
+            levels do not drown low ones. 0 is the papers' loss.
+
+    Returns:
+        loss, mean bpp, mean squared error per sample (B,).
+    """
+    weight = lagrangian(level)
+    error = (x - x_hat) ** 2
+    bpp = bits / (x.shape[2] * x.shape[3])
+    cost = bpp + 255**2 * (weight * error).mean((1, 2, 3))
+    middle = THETA * math.exp(TAU / 2)
+    cost = cost * (weight.mean((1, 2, 3)) / middle) ** -balance
+    return cost.mean(), bpp, error.mean((1, 2, 3))
