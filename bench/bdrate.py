@@ -81,7 +81,7 @@ def _compare(args: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
     if records is not None:
         records = records[records["dataset"].isin(datasets)]
         records = records.assign(system=systems(records))
-    others = pd.concat([published.load(names, dataset) for dataset in datasets]) if names else None
+    others = _published(names, datasets)
     generations = _generations(args, records)
 
     results, dropped = [], []
@@ -99,6 +99,18 @@ def _compare(args: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise BenchError("There is only the anchor in these tables: name runs of another codec, or use --self.")
     lost = pd.concat(dropped, ignore_index=True).drop_duplicates(["dataset", "image", "system", "schedule", "reason"])
     return pd.concat(filled, ignore_index=True), lost
+
+
+def _published(names: list[str], datasets: list[str]) -> pd.DataFrame | None:
+    """Published points of the curves named, on the datasets that have them; each must be on one at least."""
+    if not names:
+        return None
+    points = published.load(names)
+    points = points[points["dataset"].isin(datasets)]
+    for name in names:
+        if name.removeprefix(published.PREFIX) not in set(points["codec"]):
+            published.load(name, datasets[0])  # raises with the sentence that says what there is
+    return points
 
 
 def _common(records: pd.DataFrame | None, generation: int, metric: str) -> Common:
@@ -141,26 +153,28 @@ def _known(records: pd.DataFrame | None, others: pd.DataFrame | None, dataset: s
     return known
 
 
-def _named(name: str, known: dict[str, str], option: str) -> list[str]:
+def _named(name: str, known: dict[str, str], where: str) -> list[str]:
     """Systems meant by a name: itself, or all systems of that codec; measured ones before published ones."""
     if name in known:
         return [name]
     found = [system for system, codec in known.items() if codec == name]
     measured = [system for system in found if not system.startswith(published.PREFIX)]
     if not found:
-        raise BenchError(f"No codec {name!r} in these tables, only {', '.join(known)}; change it with {option}.")
+        raise BenchError(f"No codec {name!r} in these tables, only {', '.join(known)} on {where}.")
     return measured or found
 
 
 def _pairs(args: argparse.Namespace, known: dict[str, str], dataset: str, generation: int) -> list[Pair]:
     if args.anchor:
-        found = _named(args.anchor, known, "--anchor")
+        found = _named(args.anchor, known, f"{dataset}; change it with --anchor")
         if len(found) > 1:
             raise BenchError(f"{args.anchor!r} is one of {', '.join(found)}: name one of them with --anchor.")
         anchor = found[0]
     else:
         anchor = "jpeg" if "jpeg" in known else next(iter(known))
-    tests = [system for name in _split(args.test) for system in _named(name, known, "--test")]
+    tests = [
+        system for name in _split(args.test) for system in _named(name, known, f"{dataset}; change it with --test")
+    ]
     # A published curve was coded once: it stands against later generations as what it is.
     at = 1 if anchor.startswith(published.PREFIX) else generation
     chosen = dict.fromkeys(tests or known)
@@ -170,7 +184,9 @@ def _pairs(args: argparse.Namespace, known: dict[str, str], dataset: str, genera
 def _self_pairs(args: argparse.Namespace, known: dict[str, str], dataset: str, generation: int) -> list[Pair]:
     if args.anchor:
         raise BenchError("With --self each codec is its own anchor: leave out --anchor or --self.")
-    tests = [system for name in _split(args.test) for system in _named(name, known, "--test")]
+    tests = [
+        system for name in _split(args.test) for system in _named(name, known, f"{dataset}; change it with --test")
+    ]
     tests = [test for test in dict.fromkeys(tests or known) if not test.startswith(published.PREFIX)]
     return [Pair(dataset, test, generation, test, 1) for test in tests]
 

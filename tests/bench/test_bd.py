@@ -5,7 +5,7 @@ import math
 import bjontegaard
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.interpolate import PchipInterpolator
@@ -16,6 +16,7 @@ from bench.codec import BenchError
 RATE = np.array([0.12, 0.25, 0.5, 0.9, 1.6])
 PSNR = np.array([28.0, 30.5, 33.2, 36.1, 39.4])
 CURVE = Curve.of(RATE, PSNR)
+EXAMPLES = settings(deadline=None, derandomize=True, max_examples=60)
 
 
 @st.composite
@@ -52,6 +53,7 @@ def test_a_straight_line_in_log_rate_has_a_closed_form():
     assert bd_rate(Curve.of(2 ** (p / 3), p), test).value == pytest.approx(100 * (2 ** (1 / 6) - 1), abs=1e-6)
 
 
+@EXAMPLES
 @given(curves(), curves())
 def test_values_are_those_of_the_bjontegaard_package(anchor, test):
     for ours, theirs in ((bd_rate, bjontegaard.bd_rate), (bd_psnr, bjontegaard.bd_psnr)):
@@ -64,6 +66,7 @@ def test_values_are_those_of_the_bjontegaard_package(anchor, test):
             assert value == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
+@EXAMPLES
 @given(curves(), curves())
 def test_swapping_the_sides_inverts_the_ratio_of_rates(anchor, test):
     there, back = bd_rate(anchor, test), bd_rate(test, anchor)
@@ -73,6 +76,7 @@ def test_swapping_the_sides_inverts_the_ratio_of_rates(anchor, test):
         assert bd_psnr(anchor, test).value == pytest.approx(-bd_psnr(test, anchor).value, abs=1e-9)
 
 
+@EXAMPLES
 @given(curves(), curves(), st.randoms(use_true_random=False))
 def test_the_order_of_points_and_repeated_points_do_not_matter(anchor, test, random):
     order = [*range(test.rate.size), 0]
@@ -174,6 +178,7 @@ def test_areas_agree_with_quadrature():
     assert auc(CURVE, 0.2, 1.5) == pytest.approx(lines, rel=1e-9)
 
 
+@EXAMPLES
 @given(curves(), st.floats(0.15, 1.4))
 def test_areas_of_neighbouring_intervals_add_up(curve, middle):
     low, high = curve.rate[0], curve.rate[-1]

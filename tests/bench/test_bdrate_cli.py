@@ -179,6 +179,18 @@ def test_a_published_anchor_is_labelled_and_stays_at_generation_1(runs, capsys):
     assert "3 / 1" in capsys.readouterr().out
 
 
+def test_datasets_are_never_mixed(runs, tmp_path, capsys):
+    for codec in ("jpeg", "webp"):
+        table(codec, dataset="mine").to_csv(tmp_path / f"mine-{codec}.csv", index=False)
+    argv = [runs / "jpeg", runs / "webp", tmp_path / "mine-jpeg.csv", tmp_path / "mine-webp.csv"]
+    assert main([*map(str, argv), "--published", "vtm", "--format", "json"]) == 0
+    found = [(row["dataset"], row["codec"], row["images"]) for row in json.loads(capsys.readouterr().out)["rows"]]
+    assert found == [("kodak", "webp", 6), ("kodak", "published:vtm", 24), ("mine", "webp", 6)]
+    assert set(rows(capsys, *argv, "--dataset", "mine")) == {("webp", 1)}
+    with pytest.raises(BenchError, match="No published points on dataset 'mine'"):
+        main([*map(str, argv), "--published", "vtm", "--dataset", "mine"])
+
+
 def test_ms_ssim_against_a_published_curve_uses_the_same_average_on_both_sides(runs, capsys):
     argv = [runs / "jpeg", "--published", "vtm", "--anchor", "vtm", "--metric", "ms_ssim_db"]
     row = rows(capsys, *argv)["jpeg", 1]
@@ -248,7 +260,10 @@ def test_list_published(capsys):
         ([], "Nothing to compare"),
         (["nowhere"], "nowhere does not exist"),
         (["{runs}"], "is not a run folder: it has no generations.parquet"),
-        (["{runs}/jpeg", "--anchor", "vtm"], "No codec 'vtm' in these tables, only jpeg; change it with --anchor."),
+        (
+            ["{runs}/jpeg", "--anchor", "vtm"],
+            "No codec 'vtm' in these tables, only jpeg on kodak; change it with --anchor.",
+        ),
         (["{runs}/jpeg", "--test", "vtm"], "change it with --test"),
         (["{runs}/jpeg"], "There is only the anchor in these tables"),
         (["{runs}/jpeg", "--self", "--anchor", "jpeg"], "With --self"),
