@@ -1,0 +1,139 @@
+# ruff: noqa: E402 - thread limits must be set before numpy and torch are imported
+"""How fast the metrics of one generation are, beside the libraries they agree with: ratios in one run, on one thread.
+
+    python benchmarks/bench_metrics.py [--image FILE] [--quality Q] [--repeats N]
+
+Times are CPU time, medians over interleaved repeats, so that another process on the machine disturbs both sides alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import time
+from collections.abc import Callable
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import cv2
+import numpy as np
+import PIL.Image
+import torch
+from pytorch_msssim import ms_ssim as torch_ms_ssim
+from skimage.color import deltaE_ciede2000, rgb2lab
+from skimage.metrics import structural_similarity
+
+from bench import datasets
+from bench.ciede2000 import CieDe2000Reference
+from bench.codec import Image
+from bench.images import load_image
+from bench.metrics import Reference, mse
+from bench.ms_ssim import MsSsimReference
+
+
+def pytorch_ms_ssim(first: Image, second: Image, dtype: torch.dtype = torch.float32) -> float:
+    """MS-SSIM as the papers' scripts compute it."""
+    with torch.no_grad():
+        pair = [torch.from_numpy(image).permute(2, 0, 1)[None].to(dtype) for image in (first, second)]
+        return float(torch_ms_ssim(*pair, data_range=255))
+
+
+def skimage_ssim(first: Image, second: Image) -> float:
+    """Single-scale SSIM, for orientation: three quarters of the filtering of a plain MS-SSIM."""
+    return float(
+        structural_similarity(first, second, channel_axis=2, gaussian_weights=True, use_sample_covariance=False)
+    )
+
+
+def skimage_delta_e(first: Image, second: Image) -> float:
+    """Mean CIEDE2000 in float64."""
+    return float(deltaE_ciede2000(rgb2lab(first), rgb2lab(second)).mean())
+
+
+def numpy_mse_and_shift(first: Image, second: Image) -> float:
+    """Mean squared error and channel shift in float64."""
+    difference = second.astype(np.float64) - first
+    difference.mean(axis=(0, 1))
+    return float((difference**2).mean())
+
+
+def naive(first: Image, second: Image) -> float:
+    """Every metric of a generation, from the libraries."""
+    numpy_mse_and_shift(first, second)
+    skimage_delta_e(first, second)
+    return pytorch_ms_ssim(first, second)
+
+
+def medians(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median CPU milliseconds of each call, after one call to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for call in calls.values():
+        call()
+    for _ in range(repeats):
+        for name, call in calls.items():
+            start = time.process_time()
+            call()
+            times[name].append(1e3 * (time.process_time() - start))
+    return {name: float(np.median(found)) for name, found in times.items()}
+
+
+def pictures(image: str | None, quality: int) -> tuple[Image, Image]:
+    """A photograph, 768x512 where none is named, and what JPEG leaves of it."""
+    if image:
+        source = load_image(image).pixels
+    else:
+        photograph = next(ref for ref in datasets.load("sample") if ref.name == "coffee").load().pixels
+        source = np.asarray(cv2.resize(photograph, (768, 512), interpolation=cv2.INTER_CUBIC), np.uint8)
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(source).save(buffer, "JPEG", quality=quality)
+    return source.copy(), np.array(PIL.Image.open(buffer))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image", help="image file (default: coffee from scikit-image, resized to 768x512)")
+    parser.add_argument("--quality", type=int, default=75, help="of the JPEG that is compared with it (default: 75)")
+    parser.add_argument("--repeats", type=int, default=15)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+    source, decoded = pictures(options.image, options.quality)
+    reference, structure, colour = Reference(source), MsSsimReference(source), CieDe2000Reference(source)
+    found = reference.compare(decoded)
+    exact = pytorch_ms_ssim(source, decoded, torch.float64)
+    rows = [  # what, ours, theirs, how far apart
+        ("MS-SSIM", "pytorch-msssim", f"{abs(found['ms_ssim'] - exact):.1e}"),
+        ("MS-SSIM ", "skimage SSIM, one scale", "another metric"),
+        ("CIEDE2000", "skimage, float64", f"{abs(found['delta_e'] - skimage_delta_e(source, decoded)):.1e}"),
+        ("MSE", "numpy, with shift", f"{abs(found['mse'] - numpy_mse_and_shift(source, decoded)):.1e}"),
+        ("compare()", "the three libraries", ""),
+    ]
+    times = medians(
+        {
+            "MS-SSIM": lambda: structure.compare(decoded),
+            "pytorch-msssim": lambda: pytorch_ms_ssim(source, decoded),
+            "skimage SSIM, one scale": lambda: skimage_ssim(source, decoded),
+            "CIEDE2000": lambda: colour.compare(decoded),
+            "skimage, float64": lambda: skimage_delta_e(source, decoded),
+            "MSE": lambda: mse(source, decoded),
+            "numpy, with shift": lambda: numpy_mse_and_shift(source, decoded),
+            "compare()": lambda: reference.compare(decoded),
+            "the three libraries": lambda: naive(source, decoded),
+            "Reference()": lambda: Reference(source),
+        },
+        options.repeats,
+    )
+    changed = (source != decoded).any(axis=2).mean()
+    print(f"{source.shape[1]}x{source.shape[0]}, JPEG quality {options.quality}, {changed:.0%} of the pixels differ")
+    print(f"{'':<11}{'ms':>8}   {'against':<25}{'ms':>8}{'ratio':>8}   difference")
+    for what, other, apart in rows:
+        ours, theirs = times[what.strip()], times[other]
+        print(f"{what:<11}{ours:8.2f}   {other:<25}{theirs:8.2f}{theirs / ours:8.1f}   {apart}")
+    print(f"Reference() {times['Reference()']:7.2f}   once an image")
+
+
+if __name__ == "__main__":
+    main()
