@@ -114,6 +114,7 @@ def _parser() -> Parser:
     add("--out", type=Path, help="run folder; without it one under results/runs/ named after codecs and images")
     add("--jobs", type=positive_int, help="worker processes; without it one for each core")
     add("--device", default="cpu", help="where learned codecs run: cpu, cuda, cuda:1")
+    add("--checkpoint", help="weights of learned codecs: a file, or the name of shipped ones")
     add("--snapshots", default=SNAPSHOTS, help="generations whose pixels are kept, 0 being the source; or none")
     add("--codec-timeout", type=_seconds, default=600.0, help="seconds one encode or decode may take; 0: for ever")
     add("--quiet", action="store_true", help="print errors only")
@@ -144,7 +145,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
     cores = joblib.cpu_count()
     jobs = options.jobs or cores
-    return Settings(jobs, max(1, cores // jobs), options.codec_timeout or None, options.device)
+    return Settings(jobs, max(1, cores // jobs), options.codec_timeout or None, options.device, options.checkpoint)
 
 
 def _codecs(options: argparse.Namespace, settings: Settings) -> list[tuple[CodecSpec, Codec, float]]:

@@ -82,19 +82,21 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How chains are coded; nothing here changes a result.
+    """How chains are coded. What may change a result is part of the codecs' identities as well.
 
     Attributes:
         jobs: worker processes.
         threads: threads of each.
         timeout: seconds one encode or decode may take, None for ever.
         device: where learned codecs run.
+        checkpoint: weights of learned codecs, None for those they come with.
     """
 
     jobs: int
     threads: int
     timeout: float | None = None
     device: str = "cpu"
+    checkpoint: str | None = None
 
 
 def identity_of(codec: Codec) -> dict[str, Any]:
@@ -236,8 +238,9 @@ def _code(task: Task, store: Store, settings: Settings, meter: Path | None, *, m
 @lru_cache(maxsize=32)
 def make_codec(spec: CodecSpec, settings: Settings) -> Codec:
     """A codec, made once a process: loading a checkpoint takes longer than many a chain."""
-    context = {"device": settings.device, "threads": settings.threads, "timeout": settings.timeout}
-    return create(spec, {name: value for name, value in context.items() if value is not None})
+    names = ("device", "threads", "timeout", "checkpoint")
+    context = {name: value for name in names if (value := getattr(settings, name)) is not None}
+    return create(spec, context)
 
 
 @lru_cache(maxsize=1)
