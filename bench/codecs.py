@@ -65,14 +65,17 @@ def _scale(quality: dict[str, Any] | None) -> str:
 
 
 def _settings(options: dict[str, Any]) -> str:
+    words = {True: "true", False: "false", None: "none"}
     return "; ".join(
-        f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in options.items()
+        f"{key}={value if type(value) in (int, float) else words.get(value, value)}" for key, value in options.items()
     )
 
 
 def _versions(identity: dict[str, Any] | None) -> str:
-    versions = (identity or {}).get("versions", {})
-    return ", ".join(f"{key} {value}" for key, value in versions.items())
+    """Versions of libraries and of programs, as far as an identity states them in the usual places."""
+    known = identity or {}
+    programs = {role: program["version"] for role, program in known.get("programs", {}).items()}
+    return ", ".join(f"{key} {value}" for key, value in {**known.get("versions", {}), **programs}.items())
 
 
 def as_text(rows: Sequence[dict[str, Any]]) -> str:

@@ -12,13 +12,32 @@ from bench.codec import BenchError
 
 
 def parameters(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The keyword arguments of a class or function by name, with evaluated annotations where possible."""
+    """The keyword arguments of a class or function by name, with evaluated annotations where possible.
+
+    Where the constructor of a class passes ``**options`` on, those of its base classes count as well.
+    """
+    functions: list[Callable[..., Any]] = [factory]
+    if inspect.isclass(factory):
+        functions = [vars(base)["__init__"] for base in factory.__mro__[:-1] if "__init__" in vars(base)]
+    found: dict[str, inspect.Parameter] = {}
+    for function in functions:
+        own = list(_signature(function).parameters.values())[
+            inspect.isclass(factory) :
+        ]  # a method's own starts with self
+        found = {each.name: each for each in own if each.kind in _BY_NAME} | found
+        if all(each.kind is not inspect.Parameter.VAR_KEYWORD for each in own):
+            break
+    return found
+
+
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
     try:
-        signature = inspect.signature(factory, eval_str=True)
+        return inspect.signature(function, eval_str=True)
     except (NameError, TypeError):  # an annotation that only a type checker can resolve
-        signature = inspect.signature(factory)
-    wanted = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {name: each for name, each in signature.parameters.items() if each.kind in wanted}
+        return inspect.signature(function)
 
 
 def bind(

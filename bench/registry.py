@@ -62,6 +62,11 @@ BUILTIN: dict[str, Entry] = {
     "jpegxl": Entry("baselines.classical.jpegxl:JPEGXLCodec"),
     "heic": Entry("baselines.classical.heic:HEICCodec"),
     "heic-444": Entry("baselines.classical.heic:HEICCodec", {"subsampling": "4:4:4"}),
+    "bpg": Entry("baselines.classical.bpg:Bpg"),
+    "vtm": Entry("baselines.classical.vtm:Vtm"),
+    "vvenc": Entry("baselines.classical.vvenc:Vvenc"),
+    "ffmpeg-vvenc": Entry("baselines.classical.ffmpeg:FfmpegVvenc"),
+    "ffmpeg-x265-444": Entry("baselines.classical.ffmpeg:FfmpegX265"),
     "null": Entry("baselines.classical.null:NullCodec"),
 }
 
@@ -153,13 +158,13 @@ def _check_name(name: str, text: str) -> None:
     raise BenchError(f"Unknown codec {name!r}: {hint}{LIST_COMMAND} lists them all.")
 
 
-def create(spec: CodecSpec | str, **context: Any) -> Codec:
+def create(spec: CodecSpec | str, context: Mapping[str, Any] | None = None) -> Codec:
     """Make the codec that a spec names; its ``name`` is the spec's label.
 
     Args:
         spec: from ``parse_spec``, or its text.
-        context: what the command line says for all codecs at once, such as ``device=`` or ``timeout=``; goes to
-            the constructors that have an argument of that name. Options in the spec win.
+        context: what the command line says for all codecs at once, such as ``device`` or ``timeout``; goes to the
+            constructors that have an argument of that name. Options in the spec win.
 
     Raises:
         BenchError: unknown name or option, an option of the wrong type, or a class that is no codec.
@@ -174,7 +179,7 @@ def create(spec: CodecSpec | str, **context: Any) -> Codec:
             f"{spec.name} fixes {clash[0]}={entry.options[clash[0]]}; it can't be an option of {spec.text!r}."
         )
     factory = load(entry.target, spec.name)
-    codec = factory(**bind(factory, spec.name, spec.options, fixed=entry.options, context=context))
+    codec = factory(**bind(factory, spec.name, spec.options, fixed=entry.options, context=context or {}))
     _check_codec(codec, spec.name)
     if registered or spec.options:
         codec.name = spec.label if registered else spec.label.replace(spec.name, codec.name, 1)

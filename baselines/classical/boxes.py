@@ -60,7 +60,7 @@ def still_image(data: bytes, brands: tuple[bytes, ...], configuration: bytes) ->
         Height and width in pixels, and the contents of the decoder configuration box.
 
     Raises:
-        BitstreamError: cut, of another kind, in another colour space, or with more than the image (alpha, thumbnails, metadata).
+        BitstreamError: cut, of another kind, in another colour space, or with alpha, thumbnails or metadata.
     """
     expect(data[4:8] == b"ftyp" and data[8:12] in brands, f"it is no {brands[0].decode().upper()} file.")
     top = parse(data)

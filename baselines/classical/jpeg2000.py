@@ -27,7 +27,7 @@ _SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 class JPEG2000Codec(EverydayCodec):
     """JPEG 2000 part 1 in a .jp2 file with one quality layer at a target rate in bits per pixel.
 
-    The file meets the target within one per cent, except where headers alone cost more (about 280 bytes) or where
+    The file meets the target within two per cent, except where headers alone cost more (about 280 bytes) or where
     the finest quantisation needs less (about 7 bpp on photographs).
     """
 
@@ -54,7 +54,7 @@ class JPEG2000Codec(EverydayCodec):
 
     def inspect(self, stream: bytes) -> Size:
         """Check the boxes (ISO/IEC 15444-1 annex I), the main header and the tile-part lengths (annex A)."""
-        expect(stream[:12] == _SIGNATURE, "it is no JP2 file.")
+        expect(stream[:12] == _SIGNATURE and stream[16:24] == b"ftypjp2 ", "it is no JP2 file.")
         top = parse(stream)
         expect([box.kind for box in top] == [b"jP  ", b"ftyp", b"jp2h", b"jp2c"], "it has unexpected boxes.")
         header, code = top[2], top[3]

@@ -45,7 +45,7 @@ class JPEGXLCodec(EverydayCodec):
         return file.getvalue()
 
     def inspect(self, stream: bytes) -> Size:
-        """Read the headers (ISO/IEC 18181-1 annexes D and F): size, default metadata, a regular VarDCT frame."""
+        """Read the headers (ISO/IEC 18181-1 annexes D and F): size, default metadata, the kind of the first frame."""
         expect(stream[:2] == b"\xff\x0a", "it is no JPEG XL codestream.")
         bits = _Bits(stream[2:18])
         height, width = bits.size()
@@ -53,7 +53,9 @@ class JPEGXLCodec(EverydayCodec):
         expect(bits.take(1) == 1, "it has custom transforms.")  # CustomTransformData.all_default
         bits.align()
         if not bits.take(1):  # FrameHeader.all_default means a regular VarDCT frame
-            expect(bits.take(2) == 0 and bits.take(1) == 0, "its frame is not a regular VarDCT frame.")
+            kind, modular = bits.take(2), bits.take(1)
+            # Frames that later ones refer to (kinds 1 and 2: low frequencies, patches) may be modular and come first.
+            expect(kind in (1, 2) or (kind, modular) == (0, 0), "its frame is not a lossy VarDCT frame.")
         return height, width
 
     def read(self, stream: bytes) -> Image:
