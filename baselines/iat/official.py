@@ -6,14 +6,14 @@ Source of the names: CaiShilv/HiFi-VRIC, and CompressAI's entropy bottleneck in 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
 from baselines.iat.config import IATConfig
 from bench.codec import BenchError
 
-RULES = [
+RULES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"enh\.forw_enh\.(.+)", r"transform.enhance.\1"),
     (r"enh\.back_enh\.(.+)", r"transform.restore.\1"),
     (r"inv\.SFTlevel_(\d)\.(.+)", lambda m: f"transform.activations.{int(m[1]) - 1}.{m[2]}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -32,6 +33,7 @@ class TrainingOptions:
         entropy_first: iterations at the very start that train the entropy model alone, on the rate of the starting
             transform: they cost a fifth of a full one, and the transform's gradients mean little before.
         decay: share of the budget, at its end, over which the rates fall as a cosine to a twentieth.
+        entropy_extra: further such iterations after every full one.
         balance: see ``losses.rate_distortion``.
         uniform: share of uniform quality maps.
         clip: gradient norm.
@@ -48,6 +50,7 @@ class TrainingOptions:
     warmup: int = 100
     entropy_first: int = 400
     decay: float = 0.4
+    entropy_extra: int = 1
     balance: float = 0.4
     uniform: float = 0.7
     clip: float = 5.0
@@ -79,6 +82,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(options.seed)
         self.iteration, self.seconds, self.skipped = 0, 0.0, 0
         self.history: list[dict[str, Any]] = []
+        self.stopped = False
         self.validation = held_back.crops(16, 256, torch.Generator().manual_seed(1), flip=False).to(self.device)
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -99,12 +103,15 @@ class Trainer:
             group["lr"] = group["peak"] * factor
 
     def step(self) -> tuple[float, float, float]:
-        """One iteration; returns loss, bpp and mean squared error. A step with a non-finite gradient is skipped."""
+        """One iteration; returns loss, bpp and mean squared error (zero where only the entropy model is trained).
+
+        A step with a non-finite gradient is skipped and counted.
+        """
         o = self.options
         x = self.data.crops(o.batch, o.crop, self.generator).contiguous(memory_format=torch.channels_last)
         level = quality_maps(o.batch, o.crop, self.generator, o.uniform, (1 - o.uniform) / 2).to(self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=o.bfloat16):
-            result = self.model(x, level, rate_only=self.iteration < o.entropy_first)
+            result = self.model(x, level, rate_only=self._rate_only())
         bits = result.y_bits + result.z_bits
         loss, bpp, error = rate_distortion(x, result.x_hat.float(), bits, level, o.balance)
         self.optimizer.zero_grad(set_to_none=True)
@@ -117,6 +124,10 @@ class Trainer:
             self.skipped += 1
         self.iteration += 1
         return float(loss.detach()), float(bpp.detach().mean()), float(error.detach().mean())
+
+    def _rate_only(self) -> bool:
+        o = self.options
+        return self.iteration < o.entropy_first or self.iteration % (1 + o.entropy_extra) != 0
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -145,13 +156,19 @@ class Trainer:
 
     def run(self, minutes: float, evaluate_every: float = 5.0, on_evaluation: Callable[[], None] | None = None) -> None:
         """Train for ``minutes`` more. The learning rate falls towards the end of this span, whatever came before."""
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(stop, self._stop)
         begin, start_seconds, next_evaluation = time.monotonic(), self.seconds, evaluate_every * 60
         bar = tqdm(total=round(minutes * 60), unit="s", mininterval=1, dynamic_ncols=True)
         losses: list[tuple[float, float, float]] = []
         first = self.iteration
-        while (elapsed := time.monotonic() - begin) < minutes * 60:
+        # training ends on Ctrl-C or SIGTERM as at the end of its time: with the state saved
+        while not self.stopped and (elapsed := time.monotonic() - begin) < minutes * 60:
             self._set_rates(elapsed / (minutes * 60))
-            losses.append(self.step())
+            rate_only = self._rate_only()
+            values = self.step()
+            if not rate_only or self.iteration <= self.options.entropy_first:
+                losses.append(values)
             self.seconds = start_seconds + time.monotonic() - begin
             bar.update(max(0, round(time.monotonic() - begin) - bar.n))
             if self.iteration % 20 == 0:
@@ -167,6 +184,9 @@ class Trainer:
                 losses = losses[-20:]
         bar.close()
         self._report(losses, on_evaluation)
+
+    def _stop(self, *_: object) -> None:
+        self.stopped = True
 
     def _report(self, losses: list[tuple[float, float, float]], then: Callable[[], None] | None) -> None:
         points = self.evaluate()
