@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +29,7 @@ class Vtm(PlanarCodec):
         depth: bits of the samples that go in and come out.
         internal_depth: bits that VTM computes with.
         matrix: Y'CbCr constants.
-        arguments: further arguments for the encoder, after all others.
+        arguments: further arguments for the encoder, after all others, in words as on a shell's command line.
         timeout: seconds one run may take.
     """
 
@@ -47,7 +48,7 @@ class Vtm(PlanarCodec):
         depth: yuv.Depth = 8,
         internal_depth: Literal[8, 10, 12] = 10,
         matrix: yuv.Matrix = "bt709",
-        arguments: tuple[str, ...] = (),
+        arguments: str = "",
         timeout: float = TIMEOUT,
     ) -> None:
         super().__init__(encoder, decoder, timeout=timeout)
@@ -58,7 +59,7 @@ class Vtm(PlanarCodec):
         self.cfg = cfg
         self.layout = yuv.Layout(matrix, "444", depth)
         self.internal_depth = internal_depth
-        self.arguments = tuple(arguments)
+        self.arguments = shlex.split(arguments)
 
     def find_cfg(self) -> Path:
         """Return the path of the intra configuration; raise CodecUnavailable."""
@@ -95,7 +96,7 @@ class Vtm(PlanarCodec):
             "depth": self.layout.depth,
             "internal_depth": self.internal_depth,
             "cfg_sha256": sha256_of(self.find_cfg()),
-            "arguments": list(self.arguments),
+            "arguments": self.arguments,
         }
 
     def templates(self) -> dict[str, list[str]]:
