@@ -1,0 +1,68 @@
+"""bench.generation_table and bench.provenance: what a run prints and notes down."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from datetime import datetime
+
+import pytest
+
+from bench import columns, provenance
+from bench.generation_table import by_generation, comparable, shown
+
+
+def records(psnr, codec="jpeg", image="a"):
+    return [
+        {"codec": codec, "dataset": "set", "image": image, "schedule": "quality:75", "generation": n, "psnr": value,
+         "bpp": 0.5, "ms_ssim": 0.9, "ms_ssim_db": 10.0, "delta_e": 1.0, "shift_r": 0.0, "shift_g": 0.0, "shift_b": 0.0,
+         "quality": 75,
+         "mse": 1.0, "bytes": 9, "carrier": "uint8", "status": "ok", "fixed_point": n > 1, "codec_id": "1"}
+        for n, value in enumerate(psnr, 1)
+    ]  # fmt: skip
+
+
+def lines(text):
+    """The numbers of the block, by generation."""
+    return {int(line.split()[0]): line.split()[1:] for line in text.splitlines() if line.strip()[:1].isdigit()}
+
+
+def test_means_are_of_per_image_values_and_drops_are_of_means():
+    table = columns.frame(records([40.0, 38.0, 37.0]) + records([30.0, 29.0, 24.0], image="b"))
+    text = by_generation(comparable(table), [1, 3])
+    assert text.startswith("jpeg, quality 75 (set, mean over 2 images)")
+    assert lines(text)[1][:3] == ["0.500", "35.00", "0.00"]
+    assert lines(text)[3][:3] == ["0.500", "30.50", "4.50"]
+    assert lines(text)[3][-1] == "100%"
+    assert set(lines(text)) == {1, 3}
+
+
+def test_one_lossless_image_makes_the_mean_infinite_and_says_so():
+    table = columns.frame(records([math.inf, math.inf]) + records([30.0, 30.0], image="b"))
+    assert lines(by_generation(comparable(table), [1, 2]))[2][1:3] == ["inf", "0.00"]
+
+
+def test_an_image_that_one_codec_lacks_counts_for_none_and_is_named():
+    lost = records([30.0, 20.0], "webp", "b")
+    lost[1].update(status="failed", reason="webp: broke.", psnr=None)
+    table = columns.frame(
+        records([40.0, 40.0]) + records([10.0, 10.0], image="b") + records([35.0, 35.0], "webp") + lost
+    )
+    text = by_generation(comparable(table), [2])
+    assert "jpeg, quality 75 (set, one image)" in text
+    assert "40.00" in text
+    assert "Left out for all codecs: b, because of webp, quality 75: webp: broke." in text
+
+
+@pytest.mark.parametrize(("last", "rows"), [(50, [1, 2, 5, 50]), (3, [1, 2, 3]), (1, [1])])
+def test_shown(last, rows):
+    assert shown(last, (1, 2, 5, 100)) == rows
+
+
+def test_provenance_is_json_and_the_command_can_be_typed_again():
+    json.dumps([provenance.machine(), provenance.versions(), provenance.git_commit()])
+    assert provenance.versions()["numpy"]
+    assert datetime.fromisoformat(provenance.now()).utcoffset().total_seconds() == 0
+    argv = ["--out", "a folder/it's"]
+    assert shlex.split(provenance.command("bench.reencode", argv)) == ["python", "-m", "bench.reencode", *argv]
