@@ -1,0 +1,186 @@
+"""The entropy model: densities against scipy, fixed point against float, wavefronts, and the coder."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm
+
+from baselines.entropy.bottleneck import FactorizedBottleneck
+from baselines.entropy.fixedpoint import ONE, FixedConv, FixedSequence
+from baselines.entropy.gaussian import gaussian_likelihood
+from baselines.entropy.header import Header, pack, unpack
+from baselines.entropy.hyperprior import EntropyConfig, EntropyModel, MaskedConv2d, compress_range, expand_range
+from baselines.entropy.latents import LatentCoder
+from baselines.entropy.wavefront import wavefronts
+from bench.codec import BitstreamError
+
+
+def small_model(context: bool = True, domain: str = "log") -> EntropyModel:
+    torch.manual_seed(1)
+    config = EntropyConfig(12, 5, 10, 10, 14, context, 16, (20, 18), domain)  # type: ignore[arg-type]
+    model = EntropyModel(config).eval()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.05 * torch.randn_like(p))
+        if domain == "linear":  # scales near 2, so that no symbol falls to the floor of the likelihood
+            model.entropy_parameters[-1].bias[:12] += 2
+    return model
+
+
+def test_gaussian_likelihood_against_scipy() -> None:
+    rng = np.random.default_rng(0)
+    y, mean, scale = rng.integers(-9, 10, 500), rng.normal(0, 3, 500), rng.uniform(0.11, 20, 500)
+    ours = gaussian_likelihood(*(torch.from_numpy(v.astype(np.float64)) for v in (y, scale, mean))).numpy()
+    theirs = norm.cdf((y + 0.5 - mean) / scale) - norm.cdf((y - 0.5 - mean) / scale)
+    np.testing.assert_allclose(ours, np.maximum(theirs, 1e-9), atol=1e-12)
+
+
+def test_bottleneck_is_a_distribution_and_its_tables_agree_with_its_likelihood() -> None:
+    torch.manual_seed(0)
+    model = FactorizedBottleneck(4)
+    tables = model.tables(127)
+    np.testing.assert_allclose(tables.sum(1), 1, atol=1e-6)
+    z = torch.arange(-20, 21).float().reshape(1, 1, 1, -1).expand(1, 4, 1, 41)
+    likelihood = model.likelihood(z)[0, :, 0].detach().numpy()
+    np.testing.assert_allclose(likelihood, tables[:, 127 - 20 : 127 + 21], rtol=1e-4, atol=1e-7)
+
+
+def test_range_compression_inverts() -> None:
+    x = torch.linspace(-900, 900, 1001, dtype=torch.float64)
+    torch.testing.assert_close(expand_range(compress_range(x)), x)
+
+
+def test_masked_convolution_sees_only_what_is_decoded() -> None:
+    torch.manual_seed(0)
+    conv = MaskedConv2d(2, 3)
+    x = torch.randn(1, 2, 7, 8, requires_grad=True)
+    conv(x)[0, :, 4, 3].sum().backward()
+    seen = x.grad[0].abs().sum(0) > 0
+    expected = torch.zeros(7, 8, dtype=torch.bool)
+    expected[2:4, 1:6] = True
+    expected[4, 1:3] = True
+    assert torch.equal(seen, expected)
+    # and it is the ordinary convolution with the kernel masked
+    full = torch.nn.functional.conv2d(x, conv.weight * conv.mask, conv.bias, padding=2)
+    torch.testing.assert_close(conv(x), full)
+
+
+@pytest.mark.parametrize(("h", "w"), [(1, 1), (1, 9), (9, 1), (4, 4), (8, 12)])
+def test_wavefronts_cover_all_positions_after_what_they_see(h: int, w: int) -> None:
+    steps = wavefronts(h, w, True)
+    order = np.concatenate(steps)
+    assert sorted(order) == list(range(h * w))
+    assert len(steps) == w + 3 * (h - 1) - sum(
+        1 for s in range(w + 3 * (h - 1)) if not any((s - 3 * i) in range(w) for i in range(h))
+    )
+    when = np.empty(h * w, int)
+    for t, positions in enumerate(steps):
+        when[positions] = t
+    for i in range(h):
+        for j in range(w):
+            for di, dj in [(-2, d) for d in range(-2, 3)] + [(-1, d) for d in range(-2, 3)] + [(0, -2), (0, -1)]:
+                if i + di >= 0 and 0 <= j + dj < w:
+                    assert when[(i + di) * w + j + dj] < when[i * w + j]
+    assert len(wavefronts(h, w, False)) == 1
+
+
+def test_fixed_convolution_is_exact_in_any_order_and_close_to_float() -> None:
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(64, 8, 3, padding=1)
+    fixed = FixedConv(conv.weight, conv.bias)
+    x = torch.randint(-(1 << 20), 1 << 20, (1, 64, 6, 6)).double()
+    out = fixed(x)
+    # arbitrary-precision integers as the reference
+    weight, bias = fixed.weight.numpy().astype(object), fixed.bias.numpy().astype(object)
+    padded = np.pad(x[0].numpy().astype(np.int64), ((0, 0), (1, 1), (1, 1))).astype(object)
+    for i, j in ((0, 0), (2, 3), (5, 5)):
+        patch = padded[:, i : i + 3, j : j + 3]
+        for o in range(8):
+            products = (int(a) * int(b) for a, b in zip(weight[o].ravel(), patch.ravel(), strict=True))
+            total = sum(products) + int(bias[o])
+            expected = (total + (1 << fixed.shift - 1)) >> fixed.shift
+            expected = max(-(1 << 24), min(1 << 24, expected))
+            assert int(out[0, o, i, j]) == expected
+    float_out = conv((x / ONE).float()).detach().double()
+    clamped = float_out.clamp(-(1 << 14), 1 << 14)
+    assert float((out / ONE - clamped).abs().max()) < 2e-3 * float(clamped.abs().max())
+
+
+def test_fixed_networks_follow_the_float_ones() -> None:
+    model = small_model()
+    z = torch.randint(-5, 6, (1, 5, 3, 4)).double()
+    fixed = FixedSequence(model.h_s, torch.device("cpu"))(z * ONE) / ONE
+    floating = model.h_s(z.float()).double()
+    assert fixed.shape == floating.shape == (1, 14, 12, 16)
+    assert float((fixed - floating).abs().max()) < 0.01
+
+
+@pytest.mark.parametrize("context", [True, False])
+@pytest.mark.parametrize("domain", ["log", "linear"])
+def test_coder_round_trip_and_rate(context: bool, domain: str) -> None:
+    model = small_model(context, domain)
+    coder = LatentCoder(model, torch.device("cpu"))
+    rng = np.random.default_rng(0)
+    y = np.round(rng.normal(0, 2, (12, 8, 12))).astype(np.int32)
+    y[3, 2, 5] = 4095  # far outside what the model expects, still codable
+    z = rng.integers(-3, 4, (5, 2, 3)).astype(np.int32)
+    data, bits = coder.encode(y, z)
+    assert bits == 12
+    np.testing.assert_array_equal(coder.decode(data, bits, 8, 12), y)
+    # a second coder, as in another process
+    np.testing.assert_array_equal(LatentCoder(model, torch.device("cpu")).decode(data, bits, 8, 12), y)
+    y[3, 2, 5] = 0
+    data, bits = coder.encode(y, z)
+    estimate = 0.0
+    with torch.no_grad():
+        y_hat, z_hat = torch.from_numpy(y)[None].float(), torch.from_numpy(z)[None].float()
+        scale, mean = model.parameters_of(y_hat, z_hat)
+        estimate -= float(torch.log2(gaussian_likelihood(y_hat, scale, mean)).sum())
+        estimate -= float(torch.log2(model.bottleneck.likelihood(z_hat)).sum())
+    assert 8 * len(data) == pytest.approx(estimate, rel=0.01, abs=64)
+
+
+def test_encoder_in_one_go_agrees_with_decoder_in_wavefronts_for_any_thread_count() -> None:
+    model = small_model()
+    y = np.random.default_rng(1).integers(-4, 5, (12, 16, 20)).astype(np.int32)
+    z = np.zeros((5, 4, 5), np.int32)
+    threads = torch.get_num_threads()
+    try:
+        streams = []
+        for n in (1, 2):
+            torch.set_num_threads(n)
+            coder = LatentCoder(model, torch.device("cpu"))
+            data, bits = coder.encode(y, z)
+            streams.append(data)
+            np.testing.assert_array_equal(coder.decode(data, bits, 16, 20), y)
+        assert streams[0] == streams[1]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_damaged_latents_are_refused() -> None:
+    coder = LatentCoder(small_model(), torch.device("cpu"))
+    y = np.random.default_rng(2).integers(-4, 5, (12, 8, 8)).astype(np.int32)
+    data, bits = coder.encode(y, np.zeros((5, 2, 2), np.int32))
+    for bad in (data[:-4], data[:-1], data + b"\0\0\0\1", data[:40] + bytes([data[40] ^ 8]) + data[41:]):
+        with pytest.raises(BitstreamError):
+            coder.decode(bad, bits, 8, 8)
+
+
+def test_header_round_trip_and_refusals() -> None:
+    header = Header(512, 70000 // 100, 0.25, 7, b"\x12\x34")
+    stream = pack(header, b"payload")
+    assert len(stream) - 7 <= 19
+    assert unpack(stream, "iat", b"\x12\x34") == (header, b"payload")
+    with pytest.raises(BitstreamError, match="another checkpoint"):
+        unpack(stream, "iat", b"\x12\x35")
+    for position in range(len(stream)):
+        for bit in range(8):
+            bad = bytearray(stream)
+            bad[position] ^= 1 << bit
+            with pytest.raises(BitstreamError):
+                unpack(bytes(bad), "iat", b"\x12\x34")
+        with pytest.raises(BitstreamError):
+            unpack(stream[:position], "iat", b"\x12\x34")
+    with pytest.raises(BitstreamError, match="announces"):
+        unpack(pack(Header(1 << 20, 1 << 20, 0.5, 3, b"\0\0"), b""), "iat", b"\0\0")

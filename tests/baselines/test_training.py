@@ -1,0 +1,166 @@
+"""Training: data, maps and losses as stated, exact resumption, and a step that learns."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from baselines.iat.config import IATConfig
+from baselines.iat.model import IAT
+from baselines.train import main
+from baselines.training.data import Photographs, load_photographs
+from baselines.training.loop import Trainer, TrainingOptions
+from baselines.training.losses import lagrangian, rate_distortion
+from baselines.training.maps import quality_maps
+from bench.codec import BenchError
+
+TINY = IATConfig(
+    latent=24,
+    hyper_latent=4,
+    hyper_width=8,
+    hyper_outputs=8,
+    context_outputs=8,
+    parameter_widths=(16, 16),
+    coupling_hidden=((2, 2), (2, 2), (4, 4), (4, 4)),
+    activation_hidden=((4, 4),) * 4,
+    enhancement=(4, 2),
+    domain="log",
+)
+OPTIONS = TrainingOptions(batch=2, crop=64, entropy_first=1, warmup=2, bfloat16=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    target = tmp_path / "photographs"
+    target.mkdir()
+    for i, (h, w) in enumerate([(70, 90), (300, 280), (260, 300), (128, 64), (280, 260)]):
+        small = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
+        small.resize((w, h), Image.Resampling.BICUBIC).save(target / f"{i}.png")
+    return target
+
+
+def test_crops_are_pieces_of_the_photographs(folder: Path) -> None:
+    photographs = load_photographs(folder)
+    crops = photographs.crops(6, 64, torch.Generator().manual_seed(0), flip=False)
+    assert crops.shape == (6, 3, 64, 64)
+    images = [np.asarray(Image.open(p)) for p in sorted(folder.iterdir())]
+    for crop in (crops * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy():
+        found = False
+        for image in images:
+            corners = np.argwhere((image[: image.shape[0] - 63, : image.shape[1] - 63] == crop[0, 0]).all(2))
+            found |= any(np.array_equal(image[y : y + 64, x : x + 64], crop) for y, x in corners)
+        assert found
+
+
+def test_cache_and_split(folder: Path, tmp_path: Path) -> None:
+    a = load_photographs(folder, tmp_path / "cache")
+    b = load_photographs(folder, tmp_path / "cache")
+    assert a.digest == b.digest
+    assert torch.equal(a.pixels, b.pixels)
+    train, held_back = a.split(2)
+    assert sorted(train.offsets.tolist() + held_back.offsets.tolist()) == a.offsets.tolist()
+    with pytest.raises(BenchError, match="choose a smaller --crop"):
+        a.crops(1, 512, torch.Generator())
+    with pytest.raises(BenchError, match="--data"):
+        load_photographs(tmp_path / "nowhere")
+
+
+def test_quality_maps_have_the_stated_shares() -> None:
+    maps = quality_maps(1000, 16, torch.Generator().manual_seed(0), uniform=0.3, ramp=0.3)
+    assert maps.shape == (1000, 1, 16, 16)
+    assert float(maps.min()) >= 0
+    assert float(maps.max()) <= 1
+    flat = (maps.amax((1, 2, 3)) - maps.amin((1, 2, 3))) < 1e-6
+    lines = ((maps - maps[:, :, :1]).abs().amax((1, 2, 3)) < 1e-6) ^ (
+        (maps - maps[..., :1]).abs().amax((1, 2, 3)) < 1e-6
+    )
+    assert abs(float(flat.float().mean()) - 0.3) < 0.05
+    assert abs(float(lines.float().mean()) - 0.3) < 0.05
+    bumps = maps[~flat & ~lines]
+    assert float(bumps.amax((1, 2, 3)).min()) >= 0.499
+
+
+def test_loss_is_the_rd_loss_for_a_uniform_level() -> None:
+    torch.manual_seed(0)
+    x, x_hat, bits = torch.rand(3, 3, 8, 8), torch.rand(3, 3, 8, 8), torch.tensor([10.0, 20.0, 60.0])
+    loss, bpp, error = rate_distortion(x, x_hat, bits, torch.full((3, 1, 8, 8), 0.4))
+    weight = 0.0012 * np.exp(4.382 * 0.4)
+    mse = ((x - x_hat) ** 2).mean().item()
+    assert loss.item() == pytest.approx(bits.mean().item() / 64 + 255**2 * weight * mse, rel=1e-5)
+    assert bpp.tolist() == pytest.approx([10 / 64, 20 / 64, 60 / 64])
+    assert error.mean().item() == pytest.approx(mse, rel=1e-6)
+    assert lagrangian(1.0).item() == pytest.approx(0.096, rel=2e-3)
+
+
+def trainer_in(folder: Path, photographs: Photographs, seed: int = 0) -> Trainer:
+    torch.manual_seed(seed)
+    train, held_back = photographs.split(1)
+    return Trainer(IAT(TINY), train, held_back, folder, OPTIONS)
+
+
+def test_resumption_is_exact(folder: Path, tmp_path: Path) -> None:
+    photographs = load_photographs(folder)
+    straight = trainer_in(tmp_path / "a", photographs)
+    values = []
+    for _ in range(6):
+        straight._set_rates(0.0)
+        values.append(straight.step())
+
+    first = trainer_in(tmp_path / "b", photographs)
+    for _ in range(3):
+        first._set_rates(0.0)
+        first.step()
+    first.save()
+    second = trainer_in(tmp_path / "b", photographs, seed=99)
+    second.restore()
+    assert second.iteration == 3
+    resumed = []
+    for _ in range(3):
+        second._set_rates(0.0)
+        resumed.append(second.step())
+    assert resumed == values[3:]
+    for a, b in zip(straight.averaged().values(), second.averaged().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_step_with_a_bad_gradient_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    trainer = trainer_in(tmp_path, load_photographs(folder))
+    trainer.step()
+    before = {k: v.clone() for k, v in trainer.model.state_dict().items()}
+    parameter = next(trainer.model.entropy.h_a.parameters())  # type: ignore[union-attr]
+    handle = parameter.register_hook(lambda g: g * float("nan"))
+    trainer.step()
+    handle.remove()
+    assert trainer.skipped == 1
+    assert all(torch.equal(v, before[k]) for k, v in trainer.model.state_dict().items())
+
+
+def test_training_lowers_the_loss(folder: Path, tmp_path: Path) -> None:
+    trainer = trainer_in(tmp_path, load_photographs(folder))
+    losses = []
+    for _ in range(40):
+        trainer._set_rates(0.0)
+        losses.append(trainer.step())
+    full = [v[0] for v in losses if v[2] > 0]
+    assert np.mean(full[-5:]) < 0.8 * np.mean(full[:5])
+
+
+def test_command_line_trains_stops_and_resumes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    import baselines.train
+
+    monkeypatch.setattr(baselines.train, "preset", lambda name, context: TINY)
+    arguments = ["iat", "--data", str(folder), "--out", str(tmp_path / "run"), "--batch", "1", "--crop", "64"]
+    arguments += ["--minutes", "0.01", "--device", "cpu", "--threads", "1", "--no-bfloat16"]
+    assert main(arguments) == 0
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
+    assert main([*arguments, "--resume"]) == 0
+    assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["iteration"] > state["iteration"]
+    assert (tmp_path / "run" / "iat-compact.safetensors").exists()
+    with pytest.raises(BenchError, match="--minutes must be above 0"):
+        main([*arguments, "--minutes", "0"])
+    with pytest.raises(BenchError, match="--crop must be a multiple of 64"):
+        main([*arguments, "--crop", "100"])
