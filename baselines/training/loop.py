@@ -230,7 +230,10 @@ class Trainer:
         state: dict[str, Any] = torch.load(self.folder / "state.pt", map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average = state["average"]
+        peaks = [group["peak"] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
+        for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
+            group["peak"] = peak  # the rates asked for now, not those of before
         self.generator.set_state(state["crops"].cpu())
         torch.set_rng_state(state["noise"].cpu())
         if "noise_cuda" in state and self.device.type == "cuda":
