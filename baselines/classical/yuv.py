@@ -1,6 +1,7 @@
 """RGB to Y'CbCr and back, full range, rounded once each way, and the planar files that video codecs read and write.
 
-Computed in float64 without matrix products, whose rounding depends on the library: the same samples everywhere.
+Every sample is the exact rational result rounded to the nearest integer, halves up, as in ``colour.py``. Halves are not
+rare (the chroma of many greyish colours), and a video encoder turns one such sample into another stream.
 Constants: ITU-R BT.601-7 and BT.709-6; full range as in ITU-T T.871 (8 bit) and H.273 (any depth).
 """
 
@@ -18,9 +19,10 @@ Matrix = Literal["bt601", "bt709"]
 Chroma = Literal["444", "420"]
 Depth = Literal[8, 10]
 Plane = NDArray[Any]
-"""(H, W) samples, uint8 at 8 bit and little-endian uint16 above."""
+"""(H, W) samples; in files uint8 at 8 bit and little-endian uint16 above."""
 
-_LUMA = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
+# Weights of R, G and B in luma over their sum.
+_LUMA = {"bt601": (299, 587, 114), "bt709": (2126, 7152, 722)}
 
 
 @dataclass(frozen=True)
@@ -79,31 +81,36 @@ def from_rgb(image: Image, layout: Layout) -> tuple[Plane, Plane, Plane]:
         ValueError: odd height or width with 4:2:0.
     """
     layout.shapes(*image.shape[:2])
-    kr, kb = _LUMA[layout.matrix]
-    peak = 2**layout.depth - 1
-    red, green, blue = (image[..., i] * (peak / 255) for i in range(3))
-    luma = kr * red + (1 - kr - kb) * green + kb * blue
-    cb, cr = (blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr))
+    kr, kg, kb = _LUMA[layout.matrix]
+    one = kr + kg + kb
+    peak, middle = 2**layout.depth - 1, 2 ** (layout.depth - 1)
+    red, green, blue = (image[..., i].astype(np.int64) for i in range(3))
+    luma = kr * red + kg * green + kb * blue
+    cb, cr = one * blue - luma, one * red - luma
+    share = 1
     if layout.chroma == "420":
-        cb, cr = (_mean_2x2(plane) for plane in (cb, cr))
-    middle = 2 ** (layout.depth - 1)
-    y, u, v = (np.clip(np.rint(plane), 0, peak).astype(layout.dtype) for plane in (luma, cb + middle, cr + middle))
-    return y, u, v
+        cb, cr, share = _sum_2x2(cb), _sum_2x2(cr), 4
+    return (
+        _sample(peak * luma, 255 * one, 0, layout),
+        _sample(peak * cb, 255 * share * 2 * (one - kb), middle, layout),
+        _sample(peak * cr, 255 * share * 2 * (one - kr), middle, layout),
+    )
 
 
 def to_rgb(planes: tuple[Plane, Plane, Plane], layout: Layout) -> Image:
     """Convert planes of ``from_rgb`` back to (H, W, 3) uint8 RGB, each value rounded to the nearest."""
-    kr, kb = _LUMA[layout.matrix]
+    kr, kg, kb = _LUMA[layout.matrix]
+    one = kr + kg + kb
     peak, middle = 2**layout.depth - 1, 2 ** (layout.depth - 1)
-    luma = planes[0].astype(np.float64)
-    cb, cr = (plane.astype(np.float64) - middle for plane in planes[1:])
+    luma = planes[0].astype(np.int64)
+    cb, cr = (plane.astype(np.int64) - middle for plane in planes[1:])
     if layout.chroma == "420":
         cb, cr = (plane.repeat(2, axis=0).repeat(2, axis=1) for plane in (cb, cr))
-    red, blue = luma + 2 * (1 - kr) * cr, luma + 2 * (1 - kb) * cb
-    green = (luma - kr * red - kb * blue) / (1 - kr - kb)
+    from_cr, from_cb = 2 * (one - kr) * cr, 2 * (one - kb) * cb  # over "one"; added to luma: R and B
     image = np.empty((*luma.shape, 3), np.uint8)
-    for i, channel in enumerate((red, green, blue)):
-        image[..., i] = np.clip(np.rint(channel * (255 / peak)), 0, 255)
+    image[..., 0] = np.clip(_divide(255 * (one * luma + from_cr), peak * one), 0, 255)
+    image[..., 1] = np.clip(_divide(255 * (one * kg * luma - kr * from_cr - kb * from_cb), peak * one * kg), 0, 255)
+    image[..., 2] = np.clip(_divide(255 * (one * luma + from_cb), peak * one), 0, 255)
     return image
 
 
@@ -150,5 +157,16 @@ def _extend(image: Image, height: int, width: int) -> Image:
     return np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0)), mode="edge")
 
 
-def _mean_2x2(plane: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (plane[::2, ::2] + plane[::2, 1::2] + plane[1::2, ::2] + plane[1::2, 1::2]) / 4
+def _sum_2x2(plane: Plane) -> Plane:
+    total: Plane = plane[::2, ::2] + plane[::2, 1::2] + plane[1::2, ::2] + plane[1::2, 1::2]
+    return total
+
+
+def _divide(numerator: Plane, denominator: int) -> Plane:
+    """Exact division, rounded to the nearest integer, halves up."""
+    quotient: Plane = (2 * numerator + denominator) // (2 * denominator)
+    return quotient
+
+
+def _sample(numerator: Plane, denominator: int, middle: int, layout: Layout) -> Plane:
+    return np.clip(_divide(numerator, denominator) + middle, 0, 2**layout.depth - 1).astype(layout.dtype)

@@ -63,7 +63,7 @@ def planes_by_hand(image, depth=8):
     r, g, b = np.moveaxis(image.astype(np.float64) / 255, -1, 0)
     y = 0.2126 * r + 0.7152 * g + 0.0722 * b
     planes = np.stack([y * peak, (b - y) / 1.8556 * peak + (peak + 1) / 2, (r - y) / 1.5748 * peak + (peak + 1) / 2])
-    return np.clip(np.rint(planes), 0, peak).astype(np.uint8 if depth == 8 else "<u2")
+    return np.clip(np.floor(planes + 0.5 + 1e-9), 0, peak).astype(np.uint8 if depth == 8 else "<u2")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (1, 40), (40, 1), (33, 47)], ids=str)

@@ -2,13 +2,14 @@
 
 from fractions import Fraction
 from itertools import product
+from math import floor
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baselines.classical import yuv
+from baselines.classical import colour, yuv
 from bench.codec import BenchError
 
 LAYOUTS = [yuv.Layout(*parts) for parts in product(("bt601", "bt709"), ("444", "420"), (8, 10))]
@@ -37,12 +38,12 @@ def exact(pixel, matrix, depth):
 def test_planes_are_the_nearest_to_exact_values(matrix, depth):
     rng = np.random.default_rng(1)
     corners = np.array(list(product((0, 255), repeat=3)))
-    pixels = np.concatenate([corners, rng.integers(0, 256, (2000, 3))]).astype(np.uint8)
+    halves = [[157, 157, 126], [182, 182, 179], [191, 191, 160], [160, 37, 28], [189, 66, 57]]  # in BT.709 at 8 bit
+    pixels = np.concatenate([corners, halves, rng.integers(0, 256, (2000, 3))]).astype(np.uint8)
     planes = yuv.from_rgb(pixels[None], yuv.Layout(matrix, "444", depth))
     for i, pixel in enumerate(pixels):
         for value, plane in zip(exact(pixel, matrix, depth), planes, strict=True):
-            nearest = min(max(value, 0), 2**depth - 1)
-            assert abs(int(plane[0, i]) - nearest) <= Fraction(1, 2) + Fraction(1, 10**9)
+            assert plane[0, i] == min(floor(value + Fraction(1, 2)), 2**depth - 1)
 
 
 @pytest.mark.parametrize("matrix", ["bt601", "bt709"])
@@ -58,8 +59,17 @@ def test_rgb_is_the_nearest_to_the_exact_inverse(matrix, depth):
         blue = luma + (2 - 2 * kb) * (cb - 2 ** (depth - 1))
         green = (luma - kr * red - kb * blue) / kg
         for found, value in zip(image[0, i], (red, green, blue), strict=True):
-            nearest = min(max(value * 255 / (2**depth - 1), 0), 255)
-            assert abs(int(found) - nearest) <= Fraction(1, 2) + Fraction(1, 10**9)
+            assert found == min(max(floor(value * 255 / (2**depth - 1) + Fraction(1, 2)), 0), 255)
+
+
+@pytest.mark.parametrize("matrix", ["bt601", "bt709"])
+def test_agrees_with_the_packed_conversion(matrix):
+    """Two conversions in one project may not differ in a single sample."""
+    layout = yuv.Layout(matrix, "444", 8)
+    image = np.random.default_rng(3).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    planes = yuv.from_rgb(image, layout)
+    np.testing.assert_array_equal(np.stack(planes, -1), colour.rgb_to_ycbcr(image, matrix))
+    np.testing.assert_array_equal(yuv.to_rgb(planes, layout), colour.ycbcr_to_rgb(np.stack(planes, -1), matrix))
 
 
 def test_ten_bits_carry_every_rgb_exactly():
