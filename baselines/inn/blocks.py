@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.inn.pointwise import Conv1x1, conv1x1
+
 
 def squeeze(x: Tensor) -> Tensor:
     """Space to depth: (N, C, H, W) -> (N, 4C, H/2, W/2), output channels in the order (dy, dx, c). H, W even."""
@@ -48,10 +50,10 @@ class Invertible1x1(nn.Module):
         self._inverse: tuple[int, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.weight[:, :, None, None])
+        return conv1x1(x, self.weight[:, :, None, None])
 
     def inverse(self, y: Tensor) -> Tensor:
-        return F.conv2d(y, self._inverse_weight()[:, :, None, None])
+        return conv1x1(y, self._inverse_weight()[:, :, None, None])
 
     def _inverse_weight(self) -> Tensor:
         """W^-1, taken in float64. In training it is differentiable and fresh; otherwise computed once per weight."""
@@ -69,7 +71,7 @@ class Subnet(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, hidden: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, hidden, kernel, padding=kernel // 2)
-        self.conv2 = nn.Conv2d(hidden, hidden, 1)
+        self.conv2 = Conv1x1(hidden, hidden)
         self.conv3 = nn.Conv2d(hidden, outputs, kernel, padding=kernel // 2)
         for conv in (self.conv1, self.conv2):
             nn.init.xavier_normal_(conv.weight)

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.inn.pointwise import Conv1x1
+
 
 class DenseBlock(nn.Module):
     """Four 3x3 convolutions, each fed the concatenation so far, and a last one to the output width.
@@ -47,9 +49,9 @@ class Enhancement(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             DenseBlock(3, width, growth),
-            nn.Conv2d(width, width, 1),
+            Conv1x1(width, width),
             nn.Conv2d(width, width, 3, padding=1),
-            nn.Conv2d(width, width, 1),
+            Conv1x1(width, width),
             DenseBlock(width, 3, growth, zero=True),
         )
 
