@@ -6,29 +6,46 @@ import argparse
 import platform
 import subprocess
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from baselines.checkpoint import save_checkpoint
-from baselines.iat.config import PRESETS, preset
-from baselines.iat.model import IAT
-from baselines.iat.start import start
+from baselines.learned.config import ModelConfig, choose
+from baselines.learned.system import SYSTEMS, System, system
 from baselines.training.data import load_photographs
 from baselines.training.loop import Trainer, TrainingOptions
 from baselines.training.losses import TAU, THETA
 from bench.codec import BenchError
 
 LOSS = f"bpp + 255^2 mean(Lambda (x - x_hat)^2), Lambda = {THETA} exp({TAU} L)"
+SINGLE_RATE_LOSS = "bpp + 255^2 lambda mean((x - x_hat)^2)"
+
+VARIANTS = {
+    "context": "spatial context model",
+    "nonlocal": "non-local attention in the hyper-analysis (iat)",
+    "fdsm": "frequency decomposition and synthesis (ainn)",
+    "cfrm": "coarse-to-fine refinement of the latents (ainn)",
+    "ms-cfrm": "multi-scale refinement before level 3 (ainn)",
+}
+"""Parts of a model that can be switched on and off, by option name."""
 
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="python -m baselines.train", description=__doc__)
-    p.add_argument("system", choices=["iat"])
-    p.add_argument("--preset", default="compact", choices=sorted(PRESETS))
-    p.add_argument("--context", action=argparse.BooleanOptionalAction, default=True, help="spatial context model")
+    p.add_argument("system", choices=SYSTEMS)
+    p.add_argument("--preset", default="compact", choices=["compact", "paper"])
+    for option, text in VARIANTS.items():
+        p.add_argument(f"--{option}", action=argparse.BooleanOptionalAction, help=f"{text}; default: the preset's")
+    p.add_argument("--level", choices=["map", "scalar"], help="quality as a map or one number an image (iat)")
+    p.add_argument("--pdm", choices=["unet", "residual", "dense", "none"], help="progressive denoising (ainn)")
+    p.add_argument("--latent", type=int, help="channels of the latents, M; default: the preset's")
+    p.add_argument("--lambda", dest="lagrangian", type=float, default=0.0, help="of single-rate systems: xie, ainn")
+    p.add_argument(
+        "--distortion", choices=["mse", "jacobian"], default="mse", help="see baselines/training/jacobian.py"
+    )
     p.add_argument("--data", type=Path, required=True, help="folder of training photographs")
     p.add_argument("--cache", type=Path, default=Path("training-runs/cache"), help="decoded photographs are kept here")
     p.add_argument("--out", type=Path, help="run folder (default: training-runs/SYSTEM-PRESET)")
@@ -39,6 +56,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--evaluate-every", type=float, default=5.0, metavar="MINUTES")
     p.add_argument("--random-start", action="store_true", help="leave out the orthonormal block-transform start")
     for field in fields(TrainingOptions):
+        if field.name in ("lagrangian", "distortion"):
+            continue
         kind = type(field.default)
         name = "--" + field.name.replace("_", "-")
         if kind is bool:
@@ -57,16 +76,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     device = torch.device(args.device)
-    options = TrainingOptions(**{f.name: getattr(args, f.name) for f in fields(TrainingOptions)})
-    folder = args.out or Path("training-runs") / f"{args.system}-{args.preset}"
+    chosen = system(args.system)
+    config, suffix = configuration(args, chosen)
+    options = training_options(args, chosen, config)
+    name = f"{args.system}-{args.preset}{suffix}"
+    folder = args.out or Path("training-runs") / name
     torch.manual_seed(options.seed)
-    config = preset(args.preset, args.context)
-    model = IAT(config)
+    model = chosen.build(config)
     everything = load_photographs(args.data, args.cache)
     train, held_back = everything.split(min(48, len(everything.offsets) // 4))
     resumed = args.resume and (folder / "state.pt").exists()
-    if not args.random_start and not resumed:
-        start(model, train.crops(25000, 16, torch.Generator().manual_seed(options.seed)))
+    random_start = args.random_start or chosen.start is None
+    if chosen.start and not random_start and not resumed:
+        blocks = train.crops(25000, 16, torch.Generator().manual_seed(options.seed))
+        chosen.start(model, blocks, options.lagrangian or THETA)
     trainer = Trainer(model, train.to(device), held_back, folder, options)
     if resumed:
         trainer.restore()
@@ -75,14 +98,53 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{len(train.offsets)} photographs, from iteration {trainer.iteration} on {device}",
         flush=True,
     )
-    path = folder / f"{args.system}-{args.preset}{'' if args.context else '-nocontext'}.safetensors"
+    path = folder / f"{name}.safetensors"
+    begin = "random" if random_start else "orthonormal block transform (KLT of 16x16x3 training blocks), quantiser gain"
 
     def export() -> None:
-        save_checkpoint(path, trainer.averaged(), card(args, trainer, config.to_dict(), options, train.digest))
+        made = card(args, trainer, config.to_dict(), options, train.digest)
+        made["training"]["start"] = begin
+        save_checkpoint(path, trainer.averaged(), made)
 
     trainer.run(args.minutes, args.evaluate_every, export)
     print(f"checkpoint {path}")
     return 0
+
+
+def configuration(args: argparse.Namespace, chosen: System) -> tuple[ModelConfig, str]:
+    """The preset with the variants asked for, and what they add to the checkpoint's name."""
+    config = choose(chosen.presets, args.preset, args.system)
+    changes: dict[str, Any] = {}
+    suffix = ""
+    for option in (*VARIANTS, "level", "pdm", "latent"):
+        value = getattr(args, option.replace("-", "_"))
+        field = {"nonlocal": "non_local", "ms-cfrm": "ms_cfrm"}.get(option, option)
+        if value is None:
+            continue
+        if field not in config.__dataclass_fields__:
+            raise BenchError(f"{args.system} has no option --{option}.")
+        if value != getattr(config, field):
+            changes[field] = value
+            plain = option.replace("-", "")
+            suffix += f"-{plain if value is True else f'no{plain}' if value is False else f'{plain}{value}'}"
+    if args.lagrangian:
+        suffix += f"-{args.lagrangian:g}"
+    return replace(config, **changes), suffix
+
+
+def training_options(args: argparse.Namespace, chosen: System, config: ModelConfig) -> TrainingOptions:
+    """The options of the command line, made consistent with the system."""
+    if args.lagrangian < 0 or bool(args.lagrangian) == chosen.variable_rate:
+        wanted = "is for single-rate systems" if chosen.variable_rate else "must be given, above 0, such as 0.01"
+        raise BenchError(f"--lambda {wanted}: {args.system} trains one model for {_rates(chosen)}.")
+    options = TrainingOptions(**{f.name: getattr(args, f.name) for f in fields(TrainingOptions)})
+    if options.lagrangian:
+        return replace(options, balance=0.0)
+    return replace(options, uniform=1.0) if getattr(config, "level", "map") == "scalar" else options
+
+
+def _rates(chosen: System) -> str:
+    return "all rates" if chosen.variable_rate else "each rate"
 
 
 def card(
@@ -99,11 +161,8 @@ def card(
         "preset": args.preset,
         "config": config,
         "training": {
-            "loss": LOSS,
+            "loss": SINGLE_RATE_LOSS if options.lagrangian else LOSS,
             "options": asdict(options),
-            "start": "random"
-            if args.random_start
-            else "orthonormal block transform (KLT of 16x16x3 training blocks), gain exp(tau L / 2)",
             "iterations": trainer.iteration,
             "images_seen": trainer.iteration * options.batch,
             "minutes": round(trainer.seconds / 60, 1),

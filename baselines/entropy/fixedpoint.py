@@ -10,6 +10,7 @@ the decoder a wavefront at a time.
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -42,7 +43,7 @@ class FixedConv:
         limit = 2.0**51
         self.bias = torch.round(bias * 2 ** (self.shift + FRACTION_BITS)).clamp(-limit, limit)
 
-    def to(self, device: torch.device) -> FixedConv:
+    def to(self, device: torch.device) -> Self:
         self.weight, self.bias = self.weight.to(device), self.bias.to(device)
         return self
 
@@ -72,13 +73,30 @@ def leaky_relu(x: Tensor) -> Tensor:
     return torch.where(x < 0, torch.floor(x * (SLOPE_NUMERATOR / (1 << SLOPE_BITS)) + 0.5), x)
 
 
+class FixedTransposedConv(FixedConv):
+    """A stride-2 transposed convolution that doubles the size, on integer activations."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        """weight: (I, O, k, k), k odd; bias: (O,)."""
+        super().__init__(weight.transpose(0, 1), bias)
+        self.weight = self.weight.transpose(0, 1).contiguous()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(B, I, H, W) -> (B, O, 2H, 2W)."""
+        padding = self.weight.shape[-1] // 2
+        return self._rescale(F.conv_transpose2d(x, self.weight, self.bias, stride=2, padding=padding, output_padding=1))
+
+
 class FixedSequence:
-    """A Sequential of stride-1 Conv2d, LeakyReLU(0.01) and PixelShuffle(2), in fixed point."""
+    """A Sequential of stride-1 Conv2d, stride-2 ConvTranspose2d, LeakyReLU(0.01), PixelShuffle(2), in fixed point."""
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
         self.steps: list[FixedConv | str] = []
         for module in network.modules():
-            if isinstance(module, nn.Conv2d):
+            if isinstance(module, nn.ConvTranspose2d):
+                assert module.bias is not None
+                self.steps.append(FixedTransposedConv(module.weight, module.bias).to(device))
+            elif isinstance(module, nn.Conv2d):
                 assert module.bias is not None
                 self.steps.append(FixedConv(module.weight, module.bias).to(device))
             elif isinstance(module, nn.LeakyReLU):

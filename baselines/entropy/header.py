@@ -1,7 +1,8 @@
 """The header of a learned codec's stream: what the decoder needs beside the latents, and a check of the whole.
 
 Layout (little endian): magic 0xA7, format version, two bytes of the checkpoint's sha256, height and width as varints,
-level as float32, bits of the largest latent, CRC-32 of everything else. 15 to 19 bytes.
+level as float32, bits of the largest symbol (its top bit set where quantisation is centred), CRC-32 of everything else.
+15 to 19 bytes.
 """
 
 from __future__ import annotations
@@ -20,19 +21,22 @@ MAX_PIXELS = 1 << 28
 
 @dataclass(frozen=True)
 class Header:
-    """height and width in pixels, quality level, bit length of the largest latent, checkpoint fingerprint (2 bytes)."""
+    """height and width in pixels, quality level, bit length of the largest symbol, checkpoint fingerprint (2 bytes),
+    whether the symbols are round(y - mean)."""
 
     height: int
     width: int
     level: float
     bits: int
     fingerprint: bytes
+    centred: bool = False
 
 
 def pack(header: Header, payload: bytes) -> bytes:
     """The whole stream."""
     size = _varint(header.height) + _varint(header.width)
-    front = bytes((MAGIC, VERSION)) + header.fingerprint + size + struct.pack("<fB", header.level, header.bits)
+    bits = header.bits | header.centred << 7
+    front = bytes((MAGIC, VERSION)) + header.fingerprint + size + struct.pack("<fB", header.level, bits)
     return front + struct.pack("<I", zlib.crc32(payload, zlib.crc32(front))) + payload
 
 
@@ -59,7 +63,7 @@ def unpack(stream: bytes, codec: str, fingerprint: bytes) -> tuple[Header, bytes
         )
     if height < 1 or width < 1 or height * width > MAX_PIXELS or not 0 <= level <= 1:
         raise BitstreamError(f"{codec}: the header announces {width} x {height} pixels at level {level:g}.")
-    return Header(height, width, level, bits, stream[2:4]), payload
+    return Header(height, width, level, bits & 127, stream[2:4], bool(bits >> 7)), payload
 
 
 def _varint(value: int) -> bytes:

@@ -7,14 +7,14 @@ Xie et al. 2021 and Cai et al. 2022.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.entropy.bottleneck import FactorizedBottleneck
-from baselines.entropy.gaussian import SCALE_MAX, SCALE_MIN, gaussian_likelihood
+from baselines.entropy.non_local import NonLocalAttention
+from baselines.entropy.prior import Domain, LatentPrior, compress_range
 
 CONTEXT_KERNEL = 5
 
@@ -31,17 +31,8 @@ class EntropyConfig:
     context: bool
     context_outputs: int
     parameter_widths: tuple[int, int]
-    domain: Literal["linear", "log"]
-
-
-def compress_range(y: Tensor) -> Tensor:
-    """sign(y) log(1 + |y|)."""
-    return torch.sign(y) * torch.log1p(torch.abs(y))
-
-
-def expand_range(u: Tensor) -> Tensor:
-    """The inverse of ``compress_range``."""
-    return torch.sign(u) * torch.expm1(torch.abs(u))
+    domain: Domain
+    non_local: bool = False
 
 
 class MaskedConv2d(nn.Conv2d):
@@ -68,8 +59,10 @@ def subpixel(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, 4 * outputs, 3, padding=1), nn.PixelShuffle(2))
 
 
-class EntropyModel(nn.Module):
+class EntropyModel(LatentPrior):
     """h_a, h_s, context and parameter networks of one codec."""
+
+    config: EntropyConfig
 
     def __init__(self, config: EntropyConfig) -> None:
         super().__init__()
@@ -86,6 +79,8 @@ class EntropyModel(nn.Module):
             nn.LeakyReLU(0.01),
             nn.Conv2d(w, n, 3, padding=1, stride=2),
         )
+        if config.non_local:
+            self.attention = NonLocalAttention(n)
         middle = config.hyper_middle
         self.h_s = nn.Sequential(
             nn.Conv2d(n, w, 3, padding=1),
@@ -113,35 +108,9 @@ class EntropyModel(nn.Module):
 
     def hyper_analysis(self, y: Tensor) -> Tensor:
         """y (B, M, h, w) -> z (B, N, h/4, w/4), not quantised."""
-        return self.h_a(compress_range(y) if self.config.domain == "log" else y)
-
-    def parameters_of(self, y_hat: Tensor, z_hat: Tensor) -> tuple[Tensor, Tensor]:
-        """(scale, mean) of every latent from quantised y and z, in floating point: for training and estimates."""
-        features = self.h_s(z_hat)
-        if self.config.context:
-            seen = compress_range(y_hat) if self.config.domain == "log" else y_hat
-            features = torch.cat((features, self.context_prediction(seen)), 1)
-        scale, mean = self.entropy_parameters(features).chunk(2, 1)
-        if self.config.domain == "log":
-            return torch.exp(scale.float().clamp(-2.2073, 5.5452)), expand_range(mean.float().clamp(-7.6, 7.6))
-        return scale.float().clamp(SCALE_MIN, SCALE_MAX), mean.float()
+        z = self.h_a(compress_range(y) if self.config.domain == "log" else y)
+        return self.attention(z) if self.config.non_local else z
 
     def bits(self, y: Tensor, y_hat: Tensor, noise: bool) -> tuple[Tensor, Tensor]:
-        """Estimated bits of y and z, each (B,).
-
-        Args:
-            y: latents, not quantised.
-            y_hat: round(y); gradients pass straight through it where the caller made it so.
-            noise: True takes the likelihood of y and z under uniform noise (training), False of the rounded values.
-        """
-        z = self.hyper_analysis(y).float()
-        medians = self.bottleneck.medians[None, :, None, None]
-        z_round = z + (torch.round(z - medians) + medians - z).detach()
-        scale, mean = self.parameters_of(y_hat, z_round)
-        if noise:
-            z_likelihood = self.bottleneck.likelihood(z + torch.rand_like(z) - 0.5)
-            y_likelihood = gaussian_likelihood(y + torch.rand_like(y) - 0.5, scale, mean)
-        else:
-            z_likelihood = self.bottleneck.likelihood(z_round)
-            y_likelihood = gaussian_likelihood(y_hat, scale, mean)
-        return -torch.log2(y_likelihood).sum((1, 2, 3)), -torch.log2(z_likelihood).sum((1, 2, 3))
+        """``bits_given`` with z computed from y."""
+        return self.bits_given(self.hyper_analysis(y), y, y_hat, noise)

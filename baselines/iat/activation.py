@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.inn.pointwise import Conv1x1
+
 SMALLEST_SCALE = 0.05
 """|1 + gamma| is kept at least this far from zero, where the inverse would blow up."""
 
@@ -27,20 +29,26 @@ class ActivationTransform(nn.Module):
         channels: c of the features.
         shared: width of the two shared convolutions (2c as published).
         branch: hidden width of the two branches (c as published).
+        scalar: the ablation of the paper: one L an image (the mean of a map) and channel-wise weights, the same at all
+            positions; the 3x3 convolutions become 1x1.
     """
 
-    def __init__(self, channels: int, shared: int | None = None, branch: int | None = None) -> None:
+    def __init__(
+        self, channels: int, shared: int | None = None, branch: int | None = None, scalar: bool = False
+    ) -> None:
         super().__init__()
         shared, branch = shared or 2 * channels, branch or channels
+        self.scalar = scalar
+        k = 1 if scalar else 3
         self.mlp_shared = nn.Sequential(
-            nn.Conv2d(1, shared, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(shared, shared, 1), nn.LeakyReLU(0.2)
+            nn.Conv2d(1, shared, k, padding=k // 2), nn.LeakyReLU(0.2), Conv1x1(shared, shared), nn.LeakyReLU(0.2)
         )
-        self.mlp_gamma = self._branch(shared, branch, channels)
-        self.mlp_beta = self._branch(shared, branch, channels)
+        self.mlp_gamma = self._branch(shared, branch, channels, k)
+        self.mlp_beta = self._branch(shared, branch, channels, k)
 
     @staticmethod
-    def _branch(shared: int, branch: int, channels: int) -> nn.Sequential:
-        return nn.Sequential(nn.Conv2d(shared, branch, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(branch, channels, 1))
+    def _branch(shared: int, branch: int, channels: int, k: int) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(shared, branch, k, padding=k // 2), nn.LeakyReLU(0.2), Conv1x1(branch, channels))
 
     def modulation(self, level: Tensor | float, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """(scale, shift) for features of ``size``.
@@ -50,9 +58,11 @@ class ActivationTransform(nn.Module):
             size: (h, w) of the features.
 
         Returns:
-            scale and shift, (N or 1, c, h, w). A uniform map is evaluated on at most 7 x 7 positions: away from the
-            zero-padded border the networks' output does not change.
+            scale and shift, (N or 1, c, h, w), or (N or 1, c, 1, 1) where the level is a scalar. A uniform map is
+            evaluated on at most 7 x 7 positions: away from the zero-padded border the networks' output does not change.
         """
+        if self.scalar:
+            size = (1, 1)
         if isinstance(level, Tensor):
             return self._networks(F.adaptive_avg_pool2d(level, size))
         weight = next(self.parameters())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
+from baselines.learned.config import ModelConfig, choose
 from bench.codec import BenchError
 
 
 @dataclass(frozen=True)
-class IATConfig:
+class IATConfig(ModelConfig):
     """Everything that shapes the network. The defaults are the published model (N = M = 192).
 
     Attributes:
@@ -26,6 +27,8 @@ class IATConfig:
         domain: ``linear`` as published, or ``log``: the entropy networks see sign(y) log(1 + |y|) and return the
             logarithm of the scale and the mean in the same compressed form. One network then serves a 1:9 range of
             quantiser gains; it trains faster.
+        level: ``map`` as published, or ``scalar``, the paper's ablation: one L an image, channel-wise weights only.
+        non_local: a non-local attention block in the hyper-analysis, as in the paper's model without context.
     """
 
     latent: int = 192
@@ -39,25 +42,12 @@ class IATConfig:
     activation_hidden: tuple[tuple[int, int], ...] | None = None
     enhancement: tuple[int, int] = (64, 32)
     domain: Literal["linear", "log"] = "linear"
+    level: Literal["map", "scalar"] = "map"
+    non_local: bool = False
 
     def __post_init__(self) -> None:
         if self.latent < 1 or 768 % self.latent:
             raise BenchError(f"IAT: latent (M) must divide 768, got {self.latent}.")
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> IATConfig:
-        """The inverse of ``to_dict`` (lists from JSON become tuples); unknown keys raise BenchError."""
-        unknown = set(values) - set(cls.__dataclass_fields__)
-        if unknown:
-            raise BenchError(f"IAT: unknown configuration keys {sorted(unknown)} in the checkpoint.")
-        return cls(**{key: _tuples(value) for key, value in values.items()})
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
 PAPER = IATConfig()
@@ -82,6 +72,4 @@ PRESETS = {"paper": PAPER, "compact": COMPACT}
 
 def preset(name: str, context: bool = True) -> IATConfig:
     """The configuration called ``name``; raises BenchError for an unknown name."""
-    if name not in PRESETS:
-        raise BenchError(f"IAT: preset must be one of {', '.join(PRESETS)}, got {name!r}; change it with --preset.")
-    return replace(PRESETS[name], context=context)
+    return replace(choose(PRESETS, name, "IAT"), context=context)

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from baselines.entropy.hyperprior import EntropyConfig, EntropyModel
 from baselines.iat.config import IATConfig
 from baselines.iat.transform import Transform
+from baselines.learned.model import LatentModel
 
-
-@dataclass
-class Forward:
-    """What a training step needs: x_hat (B, 3, H, W) not clamped; bits of y and z, each (B,); latents y."""
-
-    x_hat: Tensor
-    y_bits: Tensor
-    z_bits: Tensor
-    y: Tensor
+Modulations = list[tuple[Tensor, Tensor]]
 
 
 def entropy_config(config: IATConfig) -> EntropyConfig:
@@ -36,31 +27,35 @@ def entropy_config(config: IATConfig) -> EntropyConfig:
         context_outputs=config.context_outputs or 2 * m,
         parameter_widths=config.parameter_widths or (10 * m // 3, 8 * m // 3),
         domain=config.domain,
+        non_local=config.non_local,
     )
 
 
-class IAT(nn.Module):
-    """Cai et al. 2022. H and W of its inputs are multiples of 64."""
+class IAT(LatentModel):
+    """Cai et al. 2022."""
+
+    entropy: EntropyModel
 
     def __init__(self, config: IATConfig) -> None:
         super().__init__()
         self.config = config
         self.transform = Transform(config)
         self.entropy = EntropyModel(entropy_config(config))
+        self._kept: tuple[tuple[float, tuple[int, int]], Modulations] | None = None
 
-    def forward(self, x: Tensor, level: Tensor | float, noise: bool = True, rate_only: bool = False) -> Forward:
-        """Encode and decode without a stream.
+    def prepare(self, level: Tensor | float, size: tuple[int, int]) -> Modulations:
+        """Scales and shifts of the four levels; when coding, those of a number are kept for the next image like it."""
+        if isinstance(level, Tensor) or not torch.is_inference_mode_enabled():
+            return self.transform.modulations(level, size)
+        if self._kept is None or self._kept[0] != (level, size):
+            self._kept = ((level, size), self.transform.modulations(level, size))
+        return self._kept[1]
 
-        Args:
-            x: images (B, 3, H, W) in [0, 1].
-            level: quality map (B, 1, H, W) in [0, 1], or one number for all.
-            noise: see ``EntropyModel.bits``. The decoder always sees rounded latents, with straight-through gradients.
-            rate_only: leave out the synthesis (x_hat is x) and the transform's gradients.
-        """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not rate_only):
-            modulations = self.transform.modulations(level, (x.shape[2], x.shape[3]))
-            y = self.transform.analysis(x, modulations).float()
-        y_hat = y + (torch.round(y) - y).detach()
-        y_bits, z_bits = self.entropy.bits(y, y_hat, noise)
-        x_hat = x if rate_only else self.transform.synthesis(y_hat, modulations)
-        return Forward(x_hat, y_bits, z_bits, y)
+    def analysis(self, x: Tensor, prepared: Modulations) -> Tensor:
+        return self.transform.analysis(x, prepared)
+
+    def hyper_analysis(self, y: Tensor, prepared: Modulations) -> Tensor:
+        return self.entropy.hyper_analysis(y)
+
+    def synthesis(self, y_hat: Tensor, z_hat: Tensor, prepared: Modulations) -> Tensor:
+        return self.transform.synthesis(y_hat, prepared)

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from baselines.iat.activation import ActivationTransform
 from baselines.iat.model import IAT
-from baselines.inn.start import orthonormal_start
+from baselines.inn.start import orthonormal_start, quantiser_gain
 from baselines.training.losses import TAU, THETA
-
-RATE_DISTORTION_STEP = 4e-4
-"""The step Delta that is best at high rate for bpp + lambda 255^2 MSE obeys Delta^2 = 4e-4 / lambda: the derivative of
-3 log2(1/Delta) bits a pixel against lambda 255^2 Delta^2 / 12."""
 
 
 @torch.no_grad()
-def start(model: IAT, blocks: Tensor) -> None:
+def start(model: IAT, blocks: Tensor, lagrangian: float = THETA) -> None:
     """Initialise the transform.
 
     Args:
         model: changed in place.
         blocks: (K, 3, 16, 16) training blocks in [0, 1].
+        lagrangian: Lambda at L = 0.
     """
     mixes = [level.mix for level in model.transform.levels]
     orthonormal_start(mixes, blocks, model.config.latent)  # type: ignore[arg-type]
-    mixes[3].weight.mul_(math.sqrt(THETA / RATE_DISTORTION_STEP))  # type: ignore[union-attr, operator]
+    mixes[3].weight.mul_(quantiser_gain(lagrangian))  # type: ignore[union-attr, operator]
     for module in model.transform.activations:
         set_gain(module, TAU / 2 / len(model.transform.activations))  # type: ignore[arg-type]
 
@@ -37,14 +32,16 @@ def set_gain(module: ActivationTransform, rate: float) -> None:
     """Make ``module`` multiply its features by exp(rate L) and shift them by nothing."""
     for conv in (module.mlp_shared[0], module.mlp_gamma[0], module.mlp_beta[0]):
         assert isinstance(conv, nn.Conv2d)
-        centre = conv.weight[:, :, 1:2, 1:2].clone() * 3
+        middle, taps = conv.kernel_size[0] // 2, conv.kernel_size[0]
+        centre = conv.weight[:, :, middle, middle].clone() * taps
         conv.weight.zero_()
-        conv.weight[:, :, 1:2, 1:2] = centre
+        conv.weight[:, :, middle, middle] = centre
     first = module.mlp_shared[0]
     assert isinstance(first, nn.Conv2d)
     assert first.bias is not None
-    first.weight[:, :, 1, 1] = torch.where(torch.arange(len(first.weight)) % 2 == 0, 2.0, -2.0)[:, None]
-    first.bias.copy_(-first.weight[:, 0, 1, 1] * torch.linspace(0, 1, len(first.weight)))
+    middle = first.kernel_size[0] // 2
+    first.weight[:, :, middle, middle] = torch.where(torch.arange(len(first.weight)) % 2 == 0, 2.0, -2.0)[:, None]
+    first.bias.copy_(-first.weight[:, 0, middle, middle] * torch.linspace(0, 1, len(first.weight)))
     levels = torch.linspace(0, 1, 201)
     shared = module.mlp_shared(levels.reshape(-1, 1, 1, 1))
     features = module.mlp_gamma[:-1](shared).flatten(1).double()

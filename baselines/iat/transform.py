@@ -10,31 +10,9 @@ from torch import Tensor, nn
 
 from baselines.iat.activation import ActivationTransform
 from baselines.iat.config import IATConfig
-from baselines.inn.blocks import AffineCoupling, Invertible1x1, channel_expand, channel_squeeze, squeeze, unsqueeze
+from baselines.inn.blocks import channel_expand, channel_squeeze
 from baselines.inn.enhancement import Enhancement
-
-KERNELS = (5, 5, 3, 3)
-CHANNELS = (12, 48, 192, 768)
-
-
-class Level(nn.Module):
-    """Squeeze, invertible 1x1, three couplings."""
-
-    def __init__(self, channels: int, kernel: int, hidden: tuple[int, int] | None) -> None:
-        super().__init__()
-        self.mix = Invertible1x1(channels)
-        self.couplings = nn.ModuleList(AffineCoupling(channels, kernel, hidden) for _ in range(3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.mix(squeeze(x))
-        for coupling in self.couplings:
-            x = coupling(x)
-        return x
-
-    def inverse(self, x: Tensor) -> Tensor:
-        for coupling in reversed(self.couplings):
-            x = coupling.inverse(x)  # type: ignore[operator]
-        return unsqueeze(self.mix.inverse(x))
+from baselines.inn.levels import CHANNELS, levels
 
 
 class Transform(nn.Module):
@@ -46,11 +24,13 @@ class Transform(nn.Module):
         width, growth = config.enhancement
         self.enhance = Enhancement(width, growth)
         self.restore = Enhancement(width, growth)
-        hidden = config.coupling_hidden or (None,) * 4
-        self.levels = nn.ModuleList(Level(c, k, h) for c, k, h in zip(CHANNELS, KERNELS, hidden, strict=True))
+        self.levels = levels(config.coupling_hidden)
         widths = config.activation_hidden or ((None, None),) * 4
         features = (*CHANNELS[:3], config.latent)
-        self.activations = nn.ModuleList(ActivationTransform(c, *w) for c, w in zip(features, widths, strict=True))
+        scalar = config.level == "scalar"
+        self.activations = nn.ModuleList(
+            ActivationTransform(c, *w, scalar=scalar) for c, w in zip(features, widths, strict=True)
+        )
 
     def modulations(self, level: Tensor | float, size: tuple[int, int]) -> list[tuple[Tensor, Tensor]]:
         """The (scale, shift) of the four levels for images of ``size``; one evaluation serves both directions."""

@@ -8,6 +8,7 @@ Couplings start as the identity and play no part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -15,8 +16,17 @@ from torch import Tensor
 
 from baselines.inn.blocks import Invertible1x1, squeeze
 
+RATE_DISTORTION_STEP = 4e-4
+"""The step Delta that is best at high rate for bpp + lambda 255^2 MSE obeys Delta^2 = 4e-4 / lambda: the derivative of
+3 log2(1/Delta) bits a pixel against lambda 255^2 Delta^2 / 12."""
+
 HADAMARD = 0.5 * torch.tensor([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]], dtype=torch.float64)
 """2 x 2 Walsh-Hadamard transform over positions (dy, dx) = (0,0), (0,1), (1,0), (1,1); row 0 is the mean."""
+
+
+def quantiser_gain(lagrangian: float) -> float:
+    """What an orthonormal transform is to be multiplied by before rounding, for a Lagrangian."""
+    return math.sqrt(lagrangian / RATE_DISTORTION_STEP)
 
 
 def karhunen_loeve(blocks: Tensor) -> Tensor:

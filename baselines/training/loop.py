@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from baselines.learned.model import LatentModel
 from baselines.training.data import Photographs
-from baselines.training.losses import rate_distortion
+from baselines.training.losses import level_of, rate_distortion
 from baselines.training.maps import quality_maps
 
 
@@ -40,6 +41,8 @@ class TrainingOptions:
         ema: decay of the averaged weights, which are what is evaluated and shipped.
         bfloat16: convolutions in bfloat16 (parameters, the rate and sums stay float32).
         seed: of crops, maps and initial weights.
+        lagrangian: lambda of a single-rate model, ``--lambda``; 0 trains a variable-rate one on quality maps.
+        distortion: ``mse`` of the reconstruction from rounded latents, or ``jacobian``: see ``training.jacobian``.
     """
 
     batch: int = 8
@@ -57,14 +60,15 @@ class TrainingOptions:
     ema: float = 0.998
     bfloat16: bool = True
     seed: int = 0
+    lagrangian: float = 0.0
+    distortion: str = "mse"
 
 
 class Trainer:
-    """Trains one variable-rate model.
+    """Trains one model.
 
     Args:
-        model: maps (x, quality map) to an object with x_hat, y_bits, z_bits; ``rate_only`` asks for no gradients
-            outside ``model.entropy`` and for no reconstruction (x_hat = x).
+        model: see ``baselines.learned.model``.
         photographs: training data, on the device.
         held_back: photographs for the evaluation during training.
         folder: where the state, the log and the options go.
@@ -72,7 +76,12 @@ class Trainer:
     """
 
     def __init__(
-        self, model: nn.Module, photographs: Photographs, held_back: Photographs, folder: Path, options: TrainingOptions
+        self,
+        model: LatentModel,
+        photographs: Photographs,
+        held_back: Photographs,
+        folder: Path,
+        options: TrainingOptions,
     ) -> None:
         self.options, self.folder, self.data = options, folder, photographs
         self.device = photographs.pixels.device
@@ -109,11 +118,11 @@ class Trainer:
         """
         o = self.options
         x = self.data.crops(o.batch, o.crop, self.generator).contiguous(memory_format=torch.channels_last)
-        level = quality_maps(o.batch, o.crop, self.generator, o.uniform, (1 - o.uniform) / 2).to(self.device)
+        level = self._levels().to(self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=o.bfloat16):
-            result = self.model(x, level, rate_only=self._rate_only())
+            result = self.model(x, level, rate_only=self._rate_only(), distortion=o.distortion)
         bits = result.y_bits + result.z_bits
-        loss, bpp, error = rate_distortion(x, result.x_hat.float(), bits, level, o.balance)
+        loss, bpp, error = rate_distortion(x, result.x_hat.float(), bits, level, o.balance, result.noise_power)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), o.clip)
@@ -124,6 +133,13 @@ class Trainer:
             self.skipped += 1
         self.iteration += 1
         return float(loss.detach()), float(bpp.detach().mean()), float(error.detach().mean())
+
+    def _levels(self) -> Tensor:
+        """Quality maps (B, 1, crop, crop) of one step."""
+        o = self.options
+        if o.lagrangian:
+            return torch.full((o.batch, 1, o.crop, o.crop), level_of(o.lagrangian))
+        return quality_maps(o.batch, o.crop, self.generator, o.uniform, (1 - o.uniform) / 2)
 
     def _rate_only(self) -> bool:
         o = self.options
@@ -138,20 +154,26 @@ class Trainer:
                 self.average[key].lerp_(value, 1 - decay)
 
     @torch.no_grad()
-    def evaluate(self, levels: tuple[float, ...] = (0.1, 0.5, 0.9)) -> list[tuple[float, float]]:
-        """(bpp, PSNR in dB) of the averaged weights on held-back crops: rounded latents, estimated rate."""
+    def evaluate(self) -> dict[str, tuple[float, float]]:
+        """(bpp, PSNR in dB) of the averaged weights on held-back crops: rounded latents, estimated rate.
+
+        The keys say at which level: _10, _50, _90 for L = 0.1, 0.5, 0.9; nothing for a single-rate model.
+        """
+        levels = {"": 0.0} if self.options.lagrangian else {"_10": 0.1, "_50": 0.5, "_90": 0.9}
         kept = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.model.load_state_dict(self.average)
-        out = []
-        for level in levels:
+        self.model.eval()
+        out = {}
+        for key, level in levels.items():
             bits, psnr, x = 0.0, 0.0, self.validation
             for part in x.split(4):
                 result = self.model(part, level, noise=False)
                 bits += float((result.y_bits + result.z_bits).sum())
                 error = ((result.x_hat.clamp(0, 1) - part) ** 2).mean((1, 2, 3))
                 psnr += float((-10 * torch.log10(error)).sum())
-            out.append((bits / x[:, 0].numel(), psnr / len(x)))
+            out[key] = (bits / x[:, 0].numel(), psnr / len(x))
         self.model.load_state_dict(kept)
+        self.model.train()
         return out
 
     def run(self, minutes: float, evaluate_every: float = 5.0, on_evaluation: Callable[[], None] | None = None) -> None:
@@ -192,8 +214,8 @@ class Trainer:
         points = self.evaluate()
         row: dict[str, Any] = {"iteration": self.iteration, "minutes": round(self.seconds / 60, 2)}
         row |= {"loss": sum(v[0] for v in losses) / max(1, len(losses)), "skipped": self.skipped}
-        for level, (bpp, psnr) in zip((10, 50, 90), points, strict=True):
-            row |= {f"bpp_{level}": round(bpp, 4), f"psnr_{level}": round(psnr, 3)}
+        for key, (bpp, psnr) in points.items():
+            row |= {f"bpp{key}": round(bpp, 4), f"psnr{key}": round(psnr, 3)}
         self.history.append(row)
         tqdm.write(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()))
         self.save()

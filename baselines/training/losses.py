@@ -20,8 +20,13 @@ def lagrangian(level: Tensor | float) -> Tensor:
     return THETA * torch.exp(TAU * torch.as_tensor(level))
 
 
+def level_of(multiplier: float) -> float:
+    """The L at which Lambda is ``multiplier``: how a model of one rate is trained with the loss of all."""
+    return math.log(multiplier / THETA) / TAU
+
+
 def rate_distortion(
-    x: Tensor, x_hat: Tensor, bits: Tensor, level: Tensor, balance: float = 0.0
+    x: Tensor, x_hat: Tensor, bits: Tensor, level: Tensor, balance: float = 0.0, noise_power: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """bpp + 255^2 mean(Lambda (x - x_hat)^2), averaged over the batch.
 
@@ -31,6 +36,8 @@ def rate_distortion(
         level: (B, 1, H, W), quality maps.
         balance: b; each sample's loss is multiplied by (mean Lambda / geometric mean of its range)^-b, so that high
             levels do not drown low ones. 0 is the papers' loss.
+        noise_power: (B,), mean squared error that quantisation adds, where x_hat was made without it: see
+            ``jacobian.quantisation_noise``.
 
     Returns:
         loss, mean bpp, mean squared error per sample (B,).
@@ -38,7 +45,11 @@ def rate_distortion(
     weight = lagrangian(level)
     error = (x - x_hat) ** 2
     bpp = bits / (x.shape[2] * x.shape[3])
-    cost = bpp + 255**2 * (weight * error).mean((1, 2, 3))
+    distortion, total = (weight * error).mean((1, 2, 3)), error.mean((1, 2, 3))
+    if noise_power is not None:
+        distortion = distortion + weight.mean((1, 2, 3)) * noise_power
+        total = total + noise_power
+    cost = bpp + 255**2 * distortion
     middle = THETA * math.exp(TAU / 2)
     cost = cost * (weight.mean((1, 2, 3)) / middle) ** -balance
-    return cost.mean(), bpp, error.mean((1, 2, 3))
+    return cost.mean(), bpp, total

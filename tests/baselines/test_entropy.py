@@ -9,8 +9,9 @@ from baselines.entropy.bottleneck import FactorizedBottleneck
 from baselines.entropy.fixedpoint import ONE, FixedConv, FixedSequence
 from baselines.entropy.gaussian import gaussian_likelihood
 from baselines.entropy.header import Header, pack, unpack
-from baselines.entropy.hyperprior import EntropyConfig, EntropyModel, MaskedConv2d, compress_range, expand_range
+from baselines.entropy.hyperprior import EntropyConfig, EntropyModel, MaskedConv2d
 from baselines.entropy.latents import LatentCoder
+from baselines.entropy.prior import compress_range, expand_range
 from baselines.entropy.wavefront import wavefronts
 from bench.codec import BitstreamError
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from baselines.iat.config import IATConfig
+from baselines.iat.config import PRESETS, IATConfig
 from baselines.iat.model import IAT
 from baselines.train import main
 from baselines.training.data import Photographs, load_photographs
@@ -150,9 +150,7 @@ def test_training_lowers_the_loss(folder: Path, tmp_path: Path) -> None:
 
 def test_command_line_trains_stops_and_resumes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    import baselines.train
-
-    monkeypatch.setattr(baselines.train, "preset", lambda name, context: TINY)
+    monkeypatch.setitem(PRESETS, "compact", TINY)
     arguments = ["iat", "--data", str(folder), "--out", str(tmp_path / "run"), "--batch", "1", "--crop", "64"]
     arguments += ["--minutes", "0.01", "--device", "cpu", "--threads", "1", "--no-bfloat16"]
     assert main(arguments) == 0

@@ -1,0 +1,205 @@
+"""The learned codecs: pixels to a complete stream, and back.
+
+PyTorch is imported when the first image is coded, not before: listing codecs and resuming a finished run stay quick.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.entropy.header import Header, pack, unpack
+from bench.codec import BenchError, BitstreamError, Codec, FloatImage, Image, QualityScale, check_image
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from baselines.learned.runtime import Runtime
+
+SHIPPED = Path(__file__).parent.parent / "checkpoints"
+MULTIPLE = 64
+
+Quantisation = Literal["straight", "centred"]
+
+
+class LearnedCodec(Codec):
+    """Base of the learned codecs; a subclass names the system.
+
+    Args:
+        checkpoint: a file, or the name of a shipped one.
+        device: ``cpu`` or ``cuda``; streams decode on either.
+        threads: CPU threads of PyTorch; None leaves its default.
+        quantisation: ``straight`` rounds y, and the mean only moves the density; ``centred`` rounds y - mean. Straight
+            is the more stable one over generations. The stream says which it is.
+        name: registry name.
+    """
+
+    system: ClassVar[str]
+    smallest_side: ClassVar[int] = MULTIPLE
+    """Images are padded to at least this many pixels a side."""
+
+    def __init__(
+        self,
+        checkpoint: str,
+        device: str = "cpu",
+        threads: int | None = None,
+        quantisation: Quantisation = "straight",
+        name: str | None = None,
+    ) -> None:
+        self.name = name or self.system
+        self.path = _located(checkpoint)
+        if device.split(":")[0] not in ("cpu", "cuda"):
+            raise BenchError(f"{self.name}: --device must be cpu or cuda, got {device!r}.")
+        if quantisation not in ("straight", "centred"):
+            raise BenchError(f"{self.name}: quantisation must be straight or centred, got {quantisation!r}.")
+        self.device, self.threads = device, None if threads is None else int(threads)
+        self.quantisation = quantisation
+        self._runtime = cache(self._load)
+
+    def _load(self, path: Path) -> Runtime:
+        from baselines.learned.runtime import Runtime
+
+        return Runtime(self.system, path, self.device, self.threads)
+
+    @property
+    def paths(self) -> list[Path]:
+        """The checkpoints, of which an encode uses one."""
+        return [self.path]
+
+    def available(self) -> tuple[bool, str]:
+        lacking = [path for path in self.paths if not path.is_file()]
+        if not lacking:
+            return True, ""
+        name, missing = self.name, lacking[0]
+        return False, f"{name}: there is no checkpoint at {missing}; use --checkpoint or {name}[checkpoint=FILE]."
+
+    @cached_property
+    def checksums(self) -> dict[Path, str]:
+        """sha256 of the checkpoint files."""
+        if not self.available()[0]:
+            raise BenchError(self.available()[1])
+        return {path: _sha256(path) for path in self.paths}
+
+    def identity(self) -> dict[str, Any]:
+        """Checkpoint and what made it, library versions, kind of device."""
+        cards = [_card(path) for path in self.paths]
+        trainings = [card.get("training", {}) for card in cards]
+        kept = ("iterations", "images_seen", "minutes", "device", "commit")
+        return {
+            "codec": self.name,
+            "checkpoint": _one([path.name for path in self.paths]),
+            "sha256": _one(list(self.checksums.values())),
+            "preset": _one([card.get("preset") for card in cards]),
+            "training": _one([{k: training.get(k) for k in kept} for training in trainings]),
+            "quantisation": self.quantisation,
+            "device": self.device.split(":")[0],
+            "torch": importlib.metadata.version("torch").split("+")[0],
+            "constriction": importlib.metadata.version("constriction"),
+        }
+
+    def encode(self, image: Image, quality: float) -> bytes:
+        return self._encode(check_image(image, self.name), quality)
+
+    def encode_float(self, image: FloatImage, quality: float) -> bytes:
+        """``encode`` without 8-bit rounding before it: (H, W, 3) float32 on the scale 0 to 255."""
+        return self._encode(image, quality)
+
+    def decode(self, stream: bytes) -> Image:
+        header, x, runtime = self._decode(stream)
+        return np.ascontiguousarray(runtime.pixels(x)[: header.height, : header.width])
+
+    def decode_float(self, stream: bytes) -> FloatImage:
+        """``decode`` without rounding and clipping after it."""
+        header, x, runtime = self._decode(stream)
+        return np.ascontiguousarray(runtime.floats(x)[: header.height, : header.width])
+
+    def _encode(self, image: Image | FloatImage, quality: float) -> bytes:
+        level, path = self._operating_point(self.quality.check(quality, self.name))
+        height, width = image.shape[:2]
+        rows, columns = self._padded(height, width)
+        padded: NDArray[Any] = np.pad(image, ((0, rows - height), (0, columns - width), (0, 0)), "edge")
+        centred = self.quantisation == "centred"
+        payload, bits = self._runtime(path).encode(padded, level, centred)
+        return pack(Header(height, width, level, bits, self._fingerprint(path), centred), payload)
+
+    def _decode(self, stream: bytes) -> tuple[Header, Tensor, Runtime]:
+        path = next((path for path in self.paths if stream[2:4] == self._fingerprint(path)), self.paths[0])
+        header, payload = unpack(stream, self.name, self._fingerprint(path))
+        runtime, size = self._runtime(path), self._padded(header.height, header.width)
+        try:
+            x = runtime.decode(payload, header.bits, size, header.level, header.centred)
+        except BitstreamError as error:
+            raise BitstreamError(f"{self.name}: {error}") from error
+        return header, x, runtime
+
+    def _operating_point(self, quality: float) -> tuple[float, Path]:
+        """The level in the stream, and the checkpoint, for a quality on the scale."""
+        return float(np.float32(quality)), self.path
+
+    def _padded(self, height: int, width: int) -> tuple[int, int]:
+        return (
+            max(self.smallest_side, height + -height % MULTIPLE),
+            max(self.smallest_side, width + -width % MULTIPLE),
+        )
+
+    def _fingerprint(self, path: Path) -> bytes:
+        return bytes.fromhex(self.checksums[path][:4])
+
+
+class SingleRateCodec(LearnedCodec):
+    """Base of the systems that train one model for each rate.
+
+    Args:
+        checkpoint: one file, or several with commas between, from the lowest rate to the highest: quality 1 is the
+            first, 2 the second, and so on. A stream finds its own by the fingerprint in its header.
+        device, threads, quantisation, name: see ``LearnedCodec``.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str,
+        device: str = "cpu",
+        threads: int | None = None,
+        quantisation: Quantisation = "straight",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(checkpoint, device, threads, quantisation, name)
+        self._paths = [_located(part.strip()) for part in checkpoint.split(",")]
+        self.quality = QualityScale(1, len(self._paths), integer=True, default=1, unit="model")
+
+    @property
+    def paths(self) -> list[Path]:
+        return self._paths
+
+    def _operating_point(self, quality: float) -> tuple[float, Path]:
+        return 0.0, self._paths[int(quality) - 1]
+
+
+def _located(checkpoint: str) -> Path:
+    path, shipped = Path(checkpoint), SHIPPED / f"{checkpoint}.safetensors"
+    # the names of shipped checkpoints may hold a point, as in xie-compact-0.01
+    return path if path.is_file() or (path.suffix and not shipped.is_file()) else shipped
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _card(path: Path) -> dict[str, Any]:
+    """The card beside a checkpoint of ours; the authors' files have none."""
+    file = path.with_suffix(".json")
+    card = json.loads(file.read_text()) if path.suffix == ".safetensors" and file.is_file() else {}
+    return card if isinstance(card, dict) else {}
+
+
+def _one(values: list[Any]) -> Any:
+    """The value where there is one, otherwise the list."""
+    return values[0] if len(values) == 1 else values

@@ -1,0 +1,98 @@
+"""The interface of every learned model: what the training loop and the stream coder ask of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from baselines.entropy.prior import LatentPrior
+from baselines.training.jacobian import quantisation_noise
+
+
+@dataclass
+class Forward:
+    """What a training step needs.
+
+    Attributes:
+        x_hat: (B, 3, H, W), not clamped.
+        y_bits, z_bits: (B,) each, bits of latents and hyper-latents.
+        y: latents, not quantised.
+        noise_power: (B,), where x_hat was made of y instead of y_hat: the mean squared error that rounding would add.
+    """
+
+    x_hat: Tensor
+    y_bits: Tensor
+    z_bits: Tensor
+    y: Tensor
+    noise_power: Tensor | None = None
+
+
+class LatentModel(nn.Module):
+    """A transform and an entropy model. H and W of its inputs are multiples of 64; the latents are 16 times smaller.
+
+    A level is a quality map (B, 1, H, W) in [0, 1] or one number for all; single-rate models do not look at it.
+    """
+
+    entropy: LatentPrior
+
+    def prepare(self, level: Tensor | float, size: tuple[int, int]) -> Any:
+        """What analysis and synthesis need of the level for images of ``size``; the level itself by default."""
+        return level
+
+    def analysis(self, x: Tensor, prepared: Any) -> Tensor:
+        """Images (B, 3, H, W) in [0, 1] -> y (B, M, H/16, W/16), not quantised."""
+        raise NotImplementedError
+
+    def hyper_analysis(self, y: Tensor, prepared: Any) -> Tensor:
+        """y -> z (B, N, H/64, W/64), not quantised."""
+        raise NotImplementedError
+
+    def synthesis(self, y_hat: Tensor, z_hat: Tensor, prepared: Any) -> Tensor:
+        """Quantised latents and hyper-latents -> images, not clamped."""
+        raise NotImplementedError
+
+    def encode(self, x: Tensor, level: Tensor | float) -> tuple[Tensor, Tensor]:
+        """Images -> y and z."""
+        prepared = self.prepare(level, (x.shape[2], x.shape[3]))
+        y = self.analysis(x, prepared)
+        return y, self.hyper_analysis(y, prepared)
+
+    def decode(self, y_hat: Tensor, z_hat: Tensor, level: Tensor | float) -> Tensor:
+        """Quantised y and z -> images, not clamped."""
+        return self.synthesis(y_hat, z_hat, self.prepare(level, (16 * y_hat.shape[2], 16 * y_hat.shape[3])))
+
+    def forward(
+        self, x: Tensor, level: Tensor | float, noise: bool = True, rate_only: bool = False, distortion: str = "mse"
+    ) -> Forward:
+        """Encode and decode without a stream.
+
+        Args:
+            x: (B, 3, H, W) in [0, 1].
+            level: see above.
+            noise: see ``LatentPrior.bits_given``. The decoder always sees rounded latents, with straight-through
+                gradients.
+            rate_only: leave out the synthesis (x_hat is x) and the gradients of the analysis.
+            distortion: ``mse``, or ``jacobian``: x_hat is made of latents that are not rounded, and ``noise_power``
+                tells what rounding would add; see ``baselines.training.jacobian``.
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not rate_only):
+            prepared = self.prepare(level, (x.shape[2], x.shape[3]))
+            y = self.analysis(x, prepared).float()
+        y_hat = straight_through(y)
+        z = self.hyper_analysis(y, prepared).float()
+        y_bits, z_bits = self.entropy.bits_given(z, y, y_hat, noise)
+        if rate_only:
+            return Forward(x, y_bits, z_bits, y)
+        z_hat = self.entropy.quantise_hyper(z)
+        if distortion == "jacobian":
+            x_hat = self.synthesis(y, z_hat, prepared).float()
+            return Forward(x_hat, y_bits, z_bits, y, quantisation_noise(x_hat, y))
+        return Forward(self.synthesis(y_hat, z_hat, prepared), y_bits, z_bits, y)
+
+
+def straight_through(y: Tensor) -> Tensor:
+    """round(y), with the gradient of y."""
+    return y + (torch.round(y) - y).detach()

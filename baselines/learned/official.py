@@ -1,0 +1,139 @@
+"""The authors' checkpoints: read without executing anything in them, and renamed by explicit rules.
+
+The names of the entropy model's parts are CompressAI's, which Xie et al., IAT and A-INN share; its bottleneck is found
+in an older, a middle and today's spelling.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.codec import BenchError
+
+Rule = tuple[str, str | Callable[[re.Match[str]], str]]
+"""A pattern that matches a whole name, and its replacement."""
+
+BOTTLENECK: list[Rule] = [
+    (r"entropy_bottleneck\.(matrices|biases|factors)\.(\d)", r"entropy.bottleneck.\1.\2"),
+    (r"entropy_bottleneck\._matri(?:x|ces\.)(\d)", r"entropy.bottleneck.matrices.\1"),
+    (r"entropy_bottleneck\._bias(?:es\.)?(\d)", r"entropy.bottleneck.biases.\1"),
+    (r"entropy_bottleneck\._factors?\.?(\d)", r"entropy.bottleneck.factors.\1"),
+]
+
+CONTEXT_MODEL: list[Rule] = [
+    (r"((?:h_a|h_s|context_prediction|entropy_parameters)\.(?:.+\.)?(?:weight|bias))", r"entropy.\1"),
+    *BOTTLENECK,
+]
+"""Hyperprior and context model of Xie et al., IAT and A-INN."""
+
+RECOMPUTED = re.compile(
+    r"gaussian_conditional\..*|context_prediction\.mask"
+    r"|entropy_bottleneck\.(_quantized_cdf|_offset|_cdf_length|target|likelihood_lower_bound\.bound)"
+)
+"""Tables and constants that are computed here, not read: those stored differ between library versions."""
+
+
+def rename(
+    tensors: Mapping[str, Tensor], rules: Sequence[Rule], name: str, constants: str | None = None
+) -> dict[str, Tensor]:
+    """The state dict under our names.
+
+    Args:
+        tensors: under the authors' names.
+        rules: tried in turn.
+        name: whose checkpoint it is, for messages.
+        constants: pattern of further names that are no weights, left out.
+
+    Raises:
+        BenchError: a key that no rule knows.
+    """
+    renamed: dict[str, Tensor] = {}
+    unknown = []
+    for key, tensor in tensors.items():
+        if RECOMPUTED.fullmatch(key) or (constants and re.fullmatch(constants, key)):
+            continue
+        if key == "entropy_bottleneck.quantiles":
+            renamed["entropy.bottleneck.medians"] = tensor[:, 0, 1].clone()
+            continue
+        for pattern, replacement in rules:
+            match = re.fullmatch(pattern, key)
+            if match:
+                renamed[replacement(match) if callable(replacement) else match.expand(replacement)] = tensor
+                break
+        else:
+            unknown.append(key)
+    if unknown:
+        raise BenchError(f"The checkpoint has {_named(unknown, 'key')} that {name} does not know.")
+    return renamed
+
+
+def shape_of(tensors: Mapping[str, Tensor], key: str, name: str) -> tuple[int, ...]:
+    """The shape of a tensor that tells a size; raises BenchError where the file lacks it."""
+    if key not in tensors:
+        raise BenchError(f"This is not a checkpoint of {name} by its authors: it has no {key}.")
+    return tuple(tensors[key].shape)
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """The tensors of a PyTorch file (.pt, .pth, .pth.tar), which may hold them under state_dict or model.
+
+    Raises:
+        BenchError: unreadable, or it holds objects that only running code from it would restore.
+    """
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise BenchError(
+            f"{path} holds more than tensors, and code from a checkpoint is never run ({_reason(error)}); save its "
+            f"state dict alone with torch.save(model.state_dict(), FILE)."
+        ) from error
+    except (RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
+        raise BenchError(f"{path} is not a readable PyTorch checkpoint; name another with --checkpoint.") from error
+    for key in ("state_dict", "model_state_dict", "model", "net"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not any(isinstance(v, Tensor) for v in content.values()):
+        raise BenchError(f"{path} holds no state dict; name another with --checkpoint.")
+    return {
+        str(key).removeprefix("module."): value.float() if value.is_floating_point() else value
+        for key, value in content.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _reason(error: Exception) -> str:
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    return f"it asks for {found[1]}" if found else "it was refused"
+
+
+def mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """Which keys don't fit, as the end of a sentence; "" where all do."""
+    parts = []
+    missing = [key for key in expected if key not in found and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in found if key not in expected]
+    shapes = [
+        f"{key} is {tuple(found[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in expected
+        if key in found and found[key].shape != expected[key].shape
+    ]
+    if missing:
+        parts.append(f"it lacks {_named(missing, 'key')}")
+    if unexpected:
+        parts.append(f"it has {_named(unexpected, 'unknown key')}")
+    if shapes:
+        parts.append(", ".join(shapes[:3]) + (f" and {len(shapes) - 3} more" if len(shapes) > 3 else ""))
+    return "; ".join(parts)
+
+
+def _named(keys: Sequence[str], noun: str) -> str:
+    shown = ", ".join(sorted(keys)[:4])
+    return (
+        f"the {noun} {shown}" if len(keys) == 1 else f"{len(keys)} {noun}s ({shown}{', ...' if len(keys) > 4 else ''})"
+    )

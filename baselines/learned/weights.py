@@ -1,0 +1,42 @@
+"""A checkpoint file, ours or its authors', as a loaded model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from baselines.checkpoint import load_checkpoint
+from baselines.learned.model import LatentModel
+from baselines.learned.official import mismatch, read_state_dict
+from baselines.learned.system import System
+from bench.codec import BenchError
+
+
+def load_model(path: Path, system: System) -> LatentModel:
+    """Build the model that a file describes and fill it; in evaluation mode, without gradients.
+
+    Args:
+        path: .safetensors with a card, as ``baselines.train`` writes it; anything else is read as a PyTorch file of the
+            system's authors, sizes and variants taken from the shapes.
+        system: which system's.
+
+    Raises:
+        BenchError: missing, unreadable, of another system, or with keys that don't fit; the sentence names them.
+    """
+    if not path.is_file():
+        raise BenchError(f"No checkpoint at {path}; name one with --checkpoint.")
+    if path.suffix == ".safetensors":
+        tensors, card, _ = load_checkpoint(path)
+        if card.get("system", system.name) != system.name:
+            raise BenchError(f"{path} holds {card['system']}, not {system.name}; name another with --checkpoint.")
+        config = system.config.from_dict(card["config"])
+    else:
+        try:
+            config, tensors = system.read_official(read_state_dict(path))
+        except BenchError as error:
+            raise BenchError(f"{path}: {error}") from error
+    model = system.build(config)
+    problem = mismatch(model.state_dict(), tensors)
+    if problem:
+        raise BenchError(f"{path} does not fit the model {system.name}: {problem}.")
+    model.load_state_dict(tensors, strict=False)
+    return model.eval().requires_grad_(False)
