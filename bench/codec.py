@@ -129,6 +129,33 @@ class Codec(Protocol):
         return [self.decode(stream) for stream in streams]
 
 
+@runtime_checkable
+class HintsRate(Protocol):
+    """An optional ability of a codec: where rate control may begin, so that it needs fewer encodings."""
+
+    def rate_hint(self, image: Image, bpp: float) -> float | None:
+        """A quality whose rate is about ``bpp``, found more quickly than by encoding; None where there is no guess."""
+        ...
+
+
+FloatImage = NDArray[np.float32]
+"""An image between generations of ``--carrier float``: (H, W, 3), float32, RGB on the scale 0 to 255, neither rounded
+nor clipped."""
+
+
+@runtime_checkable
+class FloatCodec(Protocol):
+    """An optional ability of a learned codec: to take and give pixels that were never rounded to 8 bits."""
+
+    def encode_float(self, image: FloatImage, quality: float) -> bytes:
+        """``encode`` without 8-bit rounding before it."""
+        ...
+
+    def decode_float(self, stream: bytes) -> FloatImage:
+        """``decode`` without rounding and clipping after it; of a stream made by either kind of encode."""
+        ...
+
+
 def check_image(image: Image, codec: str) -> Image:
     """Return ``image`` C-contiguous; raise CodecError where it is not (H, W, 3) uint8 with H, W >= 1."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
