@@ -15,8 +15,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import PchipInterpolator
-from scipy.optimize import brentq
 
 from bench.codec import BenchError
 
@@ -219,6 +217,8 @@ def auc(curve: Curve, low: float, high: float, method: AucMethod = "trapezoid") 
             f"The curve covers {x[0]:.4g} to {x[-1]:.4g} bpp, the area was asked for {low:.4g} to {high:.4g}."
         )
     if method == "pchip":
+        from scipy.interpolate import PchipInterpolator  # half a second that few commands need
+
         return float(PchipInterpolator(x, y).integrate(low, high))
     inner = (x > low) & (x < high)
     at = np.r_[low, x[inner], high]
@@ -235,6 +235,8 @@ def auc_end(curve: Curve, low: float, area: float, method: AucMethod = "trapezoi
     whole = auc(curve, low, end, method)
     if not 0 <= area <= whole:
         raise BenchError(f"The area from {low:.4g} bpp to the curve's end is {whole:.4f}, {area:.4f} was asked for.")
+    from scipy.optimize import brentq
+
     return float(brentq(lambda high: auc(curve, low, high, method) - area, low, end, xtol=1e-12))
 
 

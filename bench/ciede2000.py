@@ -51,7 +51,13 @@ def _planes_to_lab(planes: Sequence[Image], dtype: type[np.floating] = np.float3
     table = _LINEAR.astype(dtype)
     for row, plane in zip(linear, planes, strict=True):
         np.take(table, plane, out=row, mode="clip")
-    xyz = np.matmul(_TO_XYZ.astype(dtype), linear)
+    # spelt out: a matrix product rounds a pixel differently depending on where in the block it stands
+    red, green, blue = linear
+    xyz = np.empty_like(linear)
+    for row, (r, g, b) in zip(xyz, _TO_XYZ.astype(dtype), strict=True):
+        np.multiply(red, r, out=row)
+        row += g * green
+        row += b * blue
     root = np.cbrt(xyz)
     dark = xyz <= 0.008856
     if dark.any():
@@ -203,37 +209,36 @@ def _planes(pixels: Image) -> list[Image]:
 class CieDe2000Reference:
     """The L*a*b* coordinates of a reference image, ready to be compared with many decoded images.
 
+    From one generation to the next most pixels of a chain stay what they were, so the differences of the image compared
+    last are kept and only those of changed pixels are computed. Each pixel's difference depends on that pixel
+    alone: what was compared before changes the time, never the result.
+
     Args:
         pixels: (H, W, 3) uint8 sRGB.
     """
 
     def __init__(self, pixels: Image) -> None:
-        self._planes = _planes(pixels)
-        self._lab = np.empty((3, self._planes[0].size), np.float32)
-        for start in range(0, self._planes[0].size, BLOCK):
+        self._last = _planes(pixels)
+        self._delta = np.zeros(self._last[0].size, np.float32)
+        self._lab = np.empty((3, self._delta.size), np.float32)
+        for start in range(0, self._delta.size, BLOCK):
             block = slice(start, start + BLOCK)
-            self._lab[:, block] = _planes_to_lab([plane[block] for plane in self._planes])
+            self._lab[:, block] = _planes_to_lab([plane[block] for plane in self._last])
         self._chroma = np.sqrt(self._lab[1] * self._lab[1] + self._lab[2] * self._lab[2])
 
     def compare(self, decoded: Image) -> float:
         """Mean CIEDE2000 over the pixels of ``decoded``, (H, W, 3) uint8 sRGB of the reference's size."""
         planes = _planes(decoded)
-        changed = np.not_equal(planes[0], self._planes[0])
-        for plane, reference in zip(planes[1:], self._planes[1:], strict=True):
-            changed |= plane != reference
+        changed = np.not_equal(planes[0], self._last[0])
+        for plane, last in zip(planes[1:], self._last[1:], strict=True):
+            changed |= plane != last
         count = int(np.count_nonzero(changed))
-        total = 0.0
-        if 4 * count > 3 * changed.size:  # gathering the changed pixels would cost more than the equal ones do
-            for start in range(0, changed.size, BLOCK):
-                block = slice(start, start + BLOCK)
-                lab = _planes_to_lab([plane[block] for plane in planes])
-                delta = _difference(self._lab[:, block], self._chroma[block], lab)
-                total += float(np.sum(delta * changed[block], dtype=np.float64))
-        else:
-            indices = np.flatnonzero(changed)
-            for start in range(0, count, BLOCK):
-                chosen = indices[start : start + BLOCK]
-                lab = _planes_to_lab([plane[chosen] for plane in planes])
-                delta = _difference(self._lab[:, chosen], self._chroma[chosen], lab)
-                total += float(np.sum(delta, dtype=np.float64))
-        return total / changed.size
+        everything = 4 * count > 3 * changed.size  # gathering the changed pixels would cost more than it saves
+        indices = None if everything else np.flatnonzero(changed)
+        for start in range(0, changed.size if indices is None else count, BLOCK):
+            block = slice(start, start + BLOCK)
+            chosen = block if indices is None else indices[block]
+            lab = _planes_to_lab([plane[chosen] for plane in planes])
+            self._delta[chosen] = _difference(self._lab[:, chosen], self._chroma[chosen], lab)
+        self._last = planes
+        return float(np.sum(self._delta, dtype=np.float64)) / changed.size

@@ -110,3 +110,18 @@ def test_shapes_must_match():
         ciede2000(np.zeros((2, 3)), np.zeros((3, 3)))
     with pytest.raises(ValueError, match="one shape"):
         ciede2000(np.zeros((3, 4)), np.zeros((3, 4)))
+
+
+def test_what_was_compared_before_changes_nothing() -> None:
+    rng = np.random.default_rng(5)
+    source = rng.integers(0, 256, (97, 211, 3), dtype=np.uint8)
+    reference = CieDe2000Reference(source)
+    image = source
+    for share in (0.5, 0.01, 0.0, 0.9, 1.0, 0.00005, 0.2):
+        noise = rng.integers(-9, 10, source.shape) * (rng.random(source.shape[:2]) < share)[..., None]
+        image = np.clip(image.astype(int) + noise, 0, 255).astype(np.uint8)
+        assert reference.compare(image) == CieDe2000Reference(source).compare(image)
+    one = image.copy()
+    one[3, 5] ^= 8  # a single pixel
+    assert reference.compare(one) == CieDe2000Reference(source).compare(one)
+    assert reference.compare(source) == 0
