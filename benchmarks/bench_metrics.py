@@ -113,17 +113,18 @@ def main() -> None:
         ("compare()", "the three libraries", ""),
     ]
     # CIEDE2000 of unchanged pixels is kept from one image to the next: give it images that differ everywhere
-    turn = itertools.cycle((255 - decoded, decoded))
+    pair = (255 - decoded, decoded)
+    images, others = itertools.cycle(pair), itertools.cycle(pair)
     times = medians(
         {
             "MS-SSIM": lambda: structure.compare(decoded),
             "pytorch-msssim": lambda: pytorch_ms_ssim(source, decoded),
             "skimage SSIM, one scale": lambda: skimage_ssim(source, decoded),
-            "CIEDE2000": lambda: colour.compare(next(turn)),
+            "CIEDE2000": lambda: colour.compare(next(images)),
             "skimage, float64": lambda: skimage_delta_e(source, decoded),
             "MSE": lambda: mse(source, decoded),
             "numpy, with shift": lambda: numpy_mse_and_shift(source, decoded),
-            "compare()": lambda: reference.compare(next(turn)),
+            "compare()": lambda: reference.compare(next(others)),
             "the three libraries": lambda: naive(source, decoded),
             "Reference()": lambda: Reference(source),
         },
