@@ -53,6 +53,9 @@ class Entry:
 
 BUILTIN: dict[str, Entry] = {
     "iat": Entry("baselines.iat.codec:IATCodec"),
+    "xie": Entry("baselines.xie.codec:XieCodec"),
+    "sft": Entry("baselines.sft.codec:SFTCodec"),
+    "ainn": Entry("baselines.ainn.codec:AINNCodec"),
     "jpeg": Entry("baselines.classical.jpeg:JPEGCodec"),
     "jpeg-444": Entry("baselines.classical.jpeg:JPEGCodec", {"subsampling": "4:4:4"}),
     "jpeg2000": Entry("baselines.classical.jpeg2000:JPEG2000Codec"),

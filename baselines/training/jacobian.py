@@ -7,7 +7,7 @@ mean and independent in each latent, so to first order the expected distortion i
 
 which is exact for a linear g; twice that bounds it whatever the correlation (|a + b|^2 <= 2 |a|^2 + 2 |b|^2). No
 latent is rounded, so no gradient has to pass a rounding. Source of the formulation: Gao et al., IEEE TIP 2025 (rate
-plus lambda times a distortion bounded through the Jacobian of the inverse transform; the released loss has no such term).
+plus lambda times a distortion bounded through the Jacobian of the inverse transform; the released loss has none).
 The estimate of the Frobenius norm is Hutchinson's: |J|_F^2 = E |J^T v|^2 for v with unit covariance.
 """
 

@@ -1,66 +1,28 @@
 """IAT against what the authors' own code computes, its inverse, its quality level, and its cost."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from official_fixtures import arrays, assert_close, filled, loaded
 from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.iat.activation import SMALLEST_SCALE, ActivationTransform, guard_scale
 from baselines.iat.config import COMPACT, PAPER, IATConfig, preset
 from baselines.iat.model import IAT
-from baselines.iat.official import config_of, from_official
+from baselines.iat.official import config_of, from_official, read
 from baselines.iat.start import set_gain, start
 from baselines.training.losses import TAU, THETA
 from bench.codec import BenchError
 
-DATA = Path(__file__).parent / "data"
-
-
-def counter_numbers(stream: int, count: int) -> np.ndarray:
-    """Uniform numbers in [-1, 1) of the fixtures' counter-based generator."""
-    u64 = np.uint64
-    with np.errstate(over="ignore"):
-        z = np.arange(count, dtype=u64) + u64(stream) * u64(0x9E3779B97F4A7C15)
-        z = z * u64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> u64(30))) * u64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> u64(27))) * u64(0x94D049BB133111EB)
-        z = z ^ (z >> u64(31))
-    return 2 * ((z >> u64(11)).astype(np.float64) * 2**-53) - 1
-
-
-def filled(keys: dict[str, list[int]]) -> dict[str, torch.Tensor]:
-    out = {}
-    for i, (name, shape) in enumerate(sorted(keys.items())):
-        u = counter_numbers(i + 1, int(np.prod(shape))).reshape(shape)
-        if len(shape) == 4:
-            u = u * 0.5 * np.sqrt(3 / np.prod(shape[1:]))
-        elif len(shape) == 2:
-            u = np.eye(shape[0]) + 0.02 * u
-        else:
-            u = 0.02 * u
-        out[name] = torch.from_numpy(u.astype(np.float32))
-    return out
-
 
 @pytest.fixture(scope="module")
 def official() -> tuple[IAT, dict[str, torch.Tensor]]:
-    tensors = filled(json.loads((DATA / "iat_keys.json").read_text())["filled_keys"])
-    config = config_of(tensors)
+    config, tensors = read(filled("iat"))
     assert config == PAPER
-    model = IAT(config).eval()
-    result = model.load_state_dict(from_official(tensors), strict=False)
-    assert not result.unexpected_keys
     # the fixtures leave the bottleneck at its initial values; everything else must be filled
-    assert all(k.startswith("entropy.bottleneck.") for k in result.missing_keys)
-    with np.load(DATA / "iat.npz") as f:
-        return model, {k: torch.from_numpy(f[k]) for k in f}
-
-
-def assert_close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
-    assert float((ours - theirs).abs().max() / theirs.abs().max()) < 1e-5
+    return loaded(IAT(config), tensors, "entropy.bottleneck."), arrays("iat")
 
 
 @pytest.mark.parametrize("name", ["u030", "u100", "ramp"])

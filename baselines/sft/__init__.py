@@ -1,0 +1,1 @@
+"""Song et al. 2021, "Variable-Rate Deep Image Compression through Spatially-Adaptive Feature Transform"."""
