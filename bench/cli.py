@@ -14,11 +14,18 @@ OK, SOME_FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: all well; the command ran but some of its work failed; the user can act on one sentence; Ctrl-C."""
 
 
+class Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults, other than None."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that shows defaults, takes no abbreviated options, and raises BenchError on bad usage."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        kwargs.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        kwargs.setdefault("formatter_class", Help)
         kwargs.setdefault("allow_abbrev", False)
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
 

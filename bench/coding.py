@@ -3,76 +3,170 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from bench.codec import BenchError, Codec, Image
+from bench.codec import BenchError, Codec, FloatCodec, FloatImage, Image
 from bench.limits import time_limit
+from bench.ratecontrol import Found, Start, hint_of, search
+from bench.schedule import Step
+
+CARRIERS = ("uint8", "float")
+"""What may pass between generations: 8-bit RGB as on disk, or what a learned codec's decoder gives before rounding."""
+
+Carried = Image | FloatImage
 
 
 class GenerationFailed(Exception):
     """A codec could not code a generation; the text is the reason, one sentence. Holds the stream if there is one."""
 
-    def __init__(self, reason: str, stream: bytes | None = None, encode_s: float | None = None) -> None:
+    def __init__(self, reason: str, sent: Sent | None = None) -> None:
         super().__init__(reason)
-        self.stream = stream
-        self.encode_s = encode_s
+        self.sent = sent
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An encoded image: the whole stream, its quality, seconds of wall time, and what rate control says of it."""
+
+    stream: bytes
+    quality: float
+    encode_s: float
+    found: Found | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """What one generation gave: the whole stream, (H, W, 3) uint8 pixels, and seconds of wall time."""
+    """What one generation gave: what was sent, what was carried on, that as (H, W, 3) uint8, and seconds of decode."""
 
-    stream: bytes
+    sent: Sent
+    carried: Carried
     pixels: Image
-    encode_s: float
     decode_s: float
 
 
-def code(codec: Codec, image: Image, quality: float, *, timeout: float | None = None, may_exit: bool = False) -> Coded:
-    """Encode and decode an image. Raises GenerationFailed, whatever an unwell codec does.
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How codecs are called.
 
-    Args:
-        image: (H, W, 3) uint8 RGB; the codec works on a copy.
-        quality: on the codec's scale.
-        timeout: seconds that encode, and then decode, may take.
+    Attributes:
+        timeout: seconds that one encode, and one decode, may take; None for ever.
         may_exit: see ``bench.limits.time_limit``.
     """
-    stream = None
-    encode_s = None
-    call = "encode"
-    given = image.copy()
-    try:
-        with time_limit(timeout, f"{codec.name}: encode", may_exit=may_exit):
-            start = time.perf_counter()
-            stream = codec.encode(given, quality)
-            encode_s = time.perf_counter() - start
+
+    timeout: float | None = None
+    may_exit: bool = False
+
+    def code(self, codec: Codec, image: Carried, step: Step, start: Start | None = None) -> Coded:
+        """Encode and decode an image. Raises GenerationFailed, whatever an unwell codec does.
+
+        Args:
+            codec: that of the step.
+            image: (H, W, 3) RGB, uint8, or float32 for a codec that takes it; the codec works on a copy.
+            step: its quality, or the rate that is looked for.
+            start: what rate control found in this chain for this codec before.
+        """
+        sent = self.send(codec, image, step, start)
+        carried, decode_s = self.decode(codec, sent, image)
+        return Coded(sent, carried, rounded(carried), decode_s)
+
+    def send(self, codec: Codec, image: Carried, step: Step, start: Start | None = None) -> Sent:
+        """The encoding half of ``code``."""
+        if step.quality is not None:
+            stream, seconds = self.encode(codec, image, step.quality)
+            return Sent(stream, step.quality, seconds)
+        assert step.target is not None
+        target, times = step.target, {}
+
+        def encode(quality: float) -> bytes:
+            stream, times[quality] = self.encode(codec, image, quality)
+            return stream
+
+        def hint() -> float | None:
+            with time_limit(self.timeout, f"{codec.name}: rate_hint", may_exit=self.may_exit):
+                return hint_of(codec, rounded(image), target)
+
+        hit = self._guarded(
+            codec,
+            "rate control",
+            None,
+            lambda: search(
+                encode, image.shape[0] * image.shape[1], codec, target, hint=hint, start=start, side=step.side
+            ),
+        )
+        return Sent(hit.stream, hit.found.quality, times[hit.found.quality], hit.found)
+
+    def encode(self, codec: Codec, image: Carried, quality: float) -> tuple[bytes, float]:
+        """The stream and the seconds it took; raises GenerationFailed."""
+        given = image.copy()
+        call: Callable[[Any, float], bytes] = codec.encode
+        if given.dtype != np.uint8 and isinstance(codec, FloatCodec):
+            call = codec.encode_float
+        stream, seconds = self._timed(codec, "encode", None, lambda: call(given, quality))
         if not isinstance(stream, bytes):
-            kind, stream = type(stream).__name__, None
-            raise GenerationFailed(f"{codec.name}: encode returned {kind} instead of bytes.")
-        call = "decode"
-        with time_limit(timeout, f"{codec.name}: decode", may_exit=may_exit):
-            start = time.perf_counter()
-            decoded = codec.decode(stream)
-            decode_s = time.perf_counter() - start
-        if not isinstance(decoded, np.ndarray) or decoded.dtype != np.uint8 or decoded.shape != image.shape:
+            raise GenerationFailed(f"{codec.name}: encode returned {type(stream).__name__} instead of bytes.")
+        return stream, seconds
+
+    def decode(self, codec: Codec, sent: Sent, image: Carried) -> tuple[Carried, float]:
+        """Pixels of the size and type of ``image``, and the seconds it took; raises GenerationFailed."""
+        call: Callable[[bytes], Any] = codec.decode
+        if image.dtype != np.uint8 and isinstance(codec, FloatCodec):
+            call = codec.decode_float
+        decoded, seconds = self._timed(codec, "decode", sent, lambda: call(sent.stream))
+        if not isinstance(decoded, np.ndarray) or decoded.dtype != image.dtype or decoded.shape != image.shape:
             came = (
                 f"{decoded.shape} {decoded.dtype}" if isinstance(decoded, np.ndarray) else f"a {type(decoded).__name__}"
             )
-            raise GenerationFailed(f"{codec.name}: decode returned {came} instead of {image.shape} uint8.")
+            wanted = f"{image.shape} {image.dtype}"
+            raise GenerationFailed(f"{codec.name}: decode returned {came} instead of {wanted}.", sent)
+        if decoded.dtype != np.uint8 and not np.isfinite(decoded).all():
+            raise GenerationFailed(f"{codec.name}: decode returned values that are not finite.", sent)
         # A copy: the array may be a buffer that the codec uses again.
-        return Coded(stream, decoded.copy(order="C"), encode_s, decode_s)
-    except GenerationFailed as failure:
-        failure.stream, failure.encode_s = stream, encode_s
-        raise
-    except BenchError as error:
-        reason = one_line(str(error))
-    except MemoryError:
-        reason = f"{codec.name}: {call} ran out of memory."
-    except Exception as error:
-        reason = one_line(f"{codec.name}: {call} raised {type(error).__name__}: {error}")
-    raise GenerationFailed(reason, stream, encode_s)
+        return decoded.copy(order="C"), seconds
+
+    def _timed(self, codec: Codec, call: str, sent: Sent | None, work: Callable[[], Any]) -> tuple[Any, float]:
+        def timed() -> tuple[Any, float]:
+            with time_limit(self.timeout, f"{codec.name}: {call}", may_exit=self.may_exit):
+                start = time.perf_counter()
+                result = work()
+                return result, time.perf_counter() - start
+
+        return self._guarded(codec, call, sent, timed)
+
+    def _guarded(self, codec: Codec, call: str, sent: Sent | None, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except GenerationFailed:
+            raise
+        except BenchError as error:
+            reason = one_line(str(error))
+        except MemoryError:
+            reason = f"{codec.name}: {call} ran out of memory."
+        except Exception as error:
+            reason = one_line(f"{codec.name}: {call} raised {type(error).__name__}: {error}")
+        raise GenerationFailed(reason, sent)
+
+
+def start_of(image: Image, carrier: str) -> Carried:
+    """What is carried into generation 1."""
+    return image if carrier == "uint8" else image.astype(np.float32)
+
+
+def rounded(image: Carried) -> Image:
+    """A carried image as (H, W, 3) uint8: rounded, then clipped."""
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8) if image.dtype != np.uint8 else image.view(np.uint8)
+
+
+def check_carrier(codec: Codec, carrier: str) -> None:
+    """Raise BenchError where a codec can't take part in a chain with this carrier."""
+    if carrier == "float" and not isinstance(codec, FloatCodec):
+        raise BenchError(
+            f"{codec.name} takes and gives 8-bit images; --carrier float needs codecs that can do without rounding, "
+            f"such as iat: leave it out."
+        )
 
 
 def one_line(text: str, limit: int = 400) -> str:

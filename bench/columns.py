@@ -29,7 +29,13 @@ COLUMNS = (
     Column("schedule", "string", "", "what the generations were asked for, in canonical form"),
     Column("generation", "int64", "", "number of encodings so far; the source is generation 0 and has no record"),
     Column("quality", "float64", "codec's scale", "quality this generation was coded at"),
-    Column("target_bpp", "float64", "bits per pixel", "rate asked for; empty where the schedule names qualities"),
+    Column("target_bpp", "float64", "bits per pixel", "rate asked for, hit by rate control; else empty"),
+    Column(
+        "encodes", "int64", "", "encodings it took to find a quality for target_bpp; empty where none was looked for"
+    ),
+    Column(
+        "miss", "float64", "", "bpp / target_bpp - 1, of this image or, with --rate-by dataset, of the set's mean bpp"
+    ),
     Column("bytes", "int64", "bytes", "length of the whole stream, header included"),
     Column("bpp", "float64", "bits per pixel", "8 * bytes / (width * height)"),
     Column("mse", "float64", "squared 8-bit levels", "mean squared error against the source, over pixels and channels"),
@@ -42,14 +48,14 @@ COLUMNS = (
     Column("shift_r", "float64", "8-bit levels", "mean of decoded minus source, red; with its sign"),
     Column("shift_g", "float64", "8-bit levels", "mean of decoded minus source, green; with its sign"),
     Column("shift_b", "float64", "8-bit levels", "mean of decoded minus source, blue; with its sign"),
-    Column("encode_s", "float64", "seconds", "wall time of encode; empty where nothing was coded"),
+    Column("encode_s", "float64", "seconds", "wall time of the encoding that counts; empty where nothing was coded"),
     Column("decode_s", "float64", "seconds", "wall time of decode; empty where nothing was coded"),
     Column(
         "fixed_point", "bool", "", "these pixels came before in this chain and the schedule repeats: nothing new comes"
     ),
     Column("cycle", "int64", "generations", "length of the cycle the chain has entered; 1 at a fixed point, else 0"),
     Column("filled", "bool", "", "record copied from the cycle, exactly, instead of coded and measured again"),
-    Column("carrier", "string", "", "what passes between generations: uint8, 8-bit RGB as on disk"),
+    Column("carrier", "string", "", "what passes between generations: uint8 as on disk, or float, not rounded"),
     Column("status", "string", "", "ok; failed; not_reached: an earlier generation failed"),
     Column("reason", "string", "", "one sentence where status is not ok or a measure is missing"),
     Column(

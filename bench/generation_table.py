@@ -22,6 +22,12 @@ COLUMNS = (
 """Column of the means, heading, format. "drop" is PSNR lost against generation 1, "settled" the share of images whose
 chain is at a fixed point or in a cycle."""
 
+RATE_COLUMNS = (("target_bpp", "target", ".4f"), ("miss", "miss", "+.2%"), ("encodes", "encodes", ".1f"))
+"""What rate control did, where there was any."""
+
+SHOWN = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+"""Generations that tables and contact sheets show, besides the last one."""
+
 
 def comparable(table: pd.DataFrame) -> Common:
     """Records of the images that every codec coded to the end, each with its system, and what was left out."""
@@ -42,13 +48,19 @@ def by_generation(common: Common, rows: Sequence[int]) -> str:
         for (system, schedule), part in means.groupby(["system", "schedule"], sort=True):
             images = int(part["images"].iloc[0])
             what = f"mean over {images} images" if images != 1 else "one image"
-            blocks.append(f"{system}, {schedule.replace(':', ' ')} ({dataset}, {what})")
-            blocks.append("  generation" + "".join(f"{heading:>12}" for _, heading, _ in COLUMNS))
+            named = system if system == schedule else f"{system}, {schedule.replace(':', ' ')}"
+            blocks.append(f"{named} ({dataset}, {what})")
+            columns = COLUMNS if part["target_bpp"].isna().all() else (*RATE_COLUMNS, *COLUMNS)
+            turns = part["codec"].nunique() > 1  # a hand-over: say whose turn it was
+            width = max(map(len, part["codec"])) + 2 if turns else 0
+            heading = "  generation" + ("codec".rjust(width) if turns else "")
+            blocks.append(heading + "".join(f"{heading:>12}" for _, heading, _ in columns))
             for _, row in part[part["generation"].isin(rows)].sort_values("generation").iterrows():
                 drop = losses.loc[(system, schedule, row["generation"]), "drop"]
                 values = row.to_dict() | {"drop": drop}
-                cells = "".join(f"{_text(values[name], form):>12}" for name, _, form in COLUMNS)
-                blocks.append(f"  {row['generation']:>10}{cells}")
+                cells = "".join(f"{_text(values[name], form):>12}" for name, _, form in columns)
+                codec = row["codec"].rjust(width) if turns else ""
+                blocks.append(f"  {row['generation']:>10}{codec}{cells}")
             blocks.append("")
     blocks += left_out(common)
     return "\n".join(blocks).rstrip()

@@ -106,7 +106,8 @@ def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_
         variants[family] += 1
         curve = curve.sort_values("generation")
         for panel, metric in zip(panels, metrics, strict=True):
-            lines[f"{system}, {schedule.replace(':', ' ')}"] = _curve(panel, curve, metric, look)
+            named = system if system == schedule else f"{system}, {schedule.replace(':', ' ')}"
+            lines[named] = _curve(panel, curve, metric, look)
     for panel, metric in zip(panels, metrics, strict=True):
         panel.set(xlabel="generation", ylabel=METRICS.get(metric, metric))
         panel.grid(alpha=0.3, linewidth=0.6)

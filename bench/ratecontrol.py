@@ -207,7 +207,7 @@ class _Probes:
         if start is None:
             guess = self.scale.default if hint is None or not math.isfinite(hint) else hint
             return self._fit(self.sign * guess)
-        self.slope, self.trust = start.slope, 1.5
+        self.slope, self.trust = start.slope, 2.0
         move = 0.0 if start.target == self.target else (self.aim - math.log(start.bpp)) / self.slope
         return self._fit(self.sign * start.quality + move)
 
@@ -293,7 +293,8 @@ class _Probes:
         # Twice the step before where that brought next to nothing: neither a plateau nor a codec that is not monotone
         # may hold the search up. A little more than what the slope says: enclosing the target is worth a lot.
         least = 2 * self.step if gap > 0.75 * self.gap else 1e-3 * (self.high - self.low)
-        self.step, self.gap = max(1.1 * gap / self._local_slope(edge), least), gap
+        self.slope = self._local_slope(edge)  # may change by a factor of `trust` a step
+        self.step, self.gap = max(1.1 * gap / self.slope, least), gap
         self.outward += 1
         self.step = min(self.step, abs(end - edge) * (0.75 if self.outward < 3 else 1.0))
         if self.scale.integer:

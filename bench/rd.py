@@ -18,7 +18,20 @@ METRICS = ("psnr", "ms_ssim_db")
 AVERAGE = "mean of per-image values"
 
 MEANS = (
-    *("quality", "target_bpp", "bytes", "bpp", "mse", "psnr", "ms_ssim", "ms_ssim_db", "psnr_step", "psnr_first"),
+    *(
+        "quality",
+        "target_bpp",
+        "encodes",
+        "miss",
+        "bytes",
+        "bpp",
+        "mse",
+        "psnr",
+        "ms_ssim",
+        "ms_ssim_db",
+        "psnr_step",
+        "psnr_first",
+    ),
     *("delta_e", "shift_r", "shift_g", "shift_b", "shift_max", "encode_s", "decode_s", "fixed_point"),
 )
 """Columns that ``generation_means`` averages. ``shift_max`` is the largest channel shift of an image without its sign,

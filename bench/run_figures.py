@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ from PIL import Image as Pillow
 
 from bench import plots
 from bench.codec import Image
-from bench.store import write_atomically
+from bench.rd import Common
+from bench.runner import Task
+from bench.store import Store, StoredChain, write_atomically
 
 CROP = 192
 """Side of the contact sheet's crops, in pixels."""
@@ -25,6 +28,29 @@ def save(figure: Figure, path: Path) -> None:
         data = io.BytesIO()
         figure.savefig(data, format=ending, dpi=150, metadata=metadata)
         write_atomically(path.with_name(f"{path.name}.{ending}"), data.getvalue(), sync=False)
+
+
+def run_sheet(
+    common: Common, stored: Sequence[tuple[Task, StoredChain]], store: Store, generations: Sequence[int]
+) -> Figure:
+    """The contact sheet of a run: the first image, in the dataset's order, that all codecs coded to the end."""
+    images = set(common.records["image"])
+    image = next(task.image for task, _ in stored if task.image in images)
+    shots = {_first(chain.records): chain.snapshots for task, chain in stored if task.image == image}
+    rows = {}
+    for (system, schedule), part in common.records[common.records["image"] == image].groupby(
+        ["system", "schedule"], sort=True
+    ):
+        part = part.sort_values("generation")
+        snapshots = shots[_first(part.to_dict("records"))]
+        label = system if system == schedule else f"{system}, {schedule.replace(':', ' ')}"
+        rows[label] = (part.set_index("generation"), {n: store.snapshots / name for n, name in snapshots.items()})
+    return sheet(image, rows, generations)
+
+
+def _first(records: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What tells the chains of an image apart, from the record of generation 1."""
+    return tuple(str(records[0][name]) for name in ("codec", "codec_id", "schedule", "carrier"))
 
 
 def sheet(

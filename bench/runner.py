@@ -21,8 +21,9 @@ from bench import provenance
 from bench.codec import BenchError, Codec
 from bench.datasets import ImageRef
 from bench.limits import limit_threads
+from bench.meter import Meter, advance
 from bench.registry import CodecSpec, create
-from bench.schedule import Schedule
+from bench.schedule import Planned, Schedule
 from bench.store import Record, Store
 
 ATTEMPTS = 3
@@ -42,6 +43,7 @@ class Task:
         size: (height, width).
         schedule, generations: what is coded.
         snapshots: generations whose pixels are kept.
+        carrier: what passes between generations.
     """
 
     specs: tuple[CodecSpec, ...]
@@ -54,20 +56,24 @@ class Task:
     schedule: Schedule
     generations: int
     snapshots: tuple[int, ...] = ()
+    carrier: str = "uint8"
 
     @cached_property
     def identity(self) -> dict[str, Any]:
         """What determines the result, JSON values: the key of the finished chain in the store."""
-        from bench.chain import CARRIER, METHOD
+        from bench.chain import METHOD
 
-        return {
+        identity = {
             "codecs": list(self.identities),
             "image": self.sha256,
             "schedule": self.schedule.text,
             "generations": self.generations,
-            "carrier": CARRIER,
+            "carrier": self.carrier,
             "method": METHOD,
         }
+        if isinstance(self.schedule, Planned):  # its text does not say which set the qualities were chosen for
+            identity["qualities"] = [step.quality for step in self.schedule.planned]
+        return identity
 
     @property
     def codec(self) -> str:
@@ -132,7 +138,7 @@ def run_tasks(
     """
     waiting = sorted(tasks, key=lambda task: -task.size[0] * task.size[1] * task.generations)
     coded = len(waiting)
-    with _Meter(store, report) as meter:
+    with Meter(store, report) as meter:
         while waiting:
             done, suspects = _run_pool(waiting, store, settings, meter.path, backend)
             waiting = [task for task in waiting if id(task) not in done and not any(task is one for one in suspects)]
@@ -174,8 +180,6 @@ def _run_pool(
 
 def _run_alone(task: Task, store: Store, settings: Settings, meter: Path | None) -> None:
     """Code a chain in processes of its own; store it as failed when ATTEMPTS of them die."""
-    from bench.chain import lost_chain
-
     for _ in range(ATTEMPTS):
         _, suspects = _run_pool([task], store, settings, meter, "loky")
         if not suspects:
@@ -183,22 +187,28 @@ def _run_alone(task: Task, store: Store, settings: Settings, meter: Path | None)
     reason = f"The process that coded this chain died {ATTEMPTS} times: out of memory, killed, or a crash in the codec."
     if settings.timeout is not None:
         reason = f"{reason[:-1]}, or one that did not stop at --codec-timeout."
-    records = lost_chain(
-        [make_codec(spec, settings) for spec in task.specs], task.size, task.schedule, task.generations, reason
-    )
+    store_lost(task, store, settings, reason)
+
+
+def store_lost(task: Task, store: Store, settings: Settings, reason: str) -> None:
+    """Store a chain as failed from its first generation on."""
+    from bench.chain import lost_chain
+
+    codecs = [make_codec(spec, settings) for spec in task.specs]
+    records = lost_chain(codecs, task.size, task.schedule, task.generations, reason, task.carrier)
     store.write(task.identity, records, {}, 0.0, _provenance(settings))
 
 
 def _work(number: int, task: Task, store: Store, settings: Settings, meter: Path | None, parent: int) -> int:
     """Code one chain into the store; return its number. Runs in a worker."""
     if os.getpid() != parent:
-        _settle(parent, settings.threads)
+        settle(parent, settings.threads)
     # Another run on the same folder may have come first.
     stored, _ = store.read(task.identity, task.needs)
     if stored is None or not stored.ok:
         _code(task, store, settings, meter, may_exit=os.getpid() != parent)
     elif meter is not None:
-        _advance(meter, task.generations)
+        advance(meter, task.generations)
     return number
 
 
@@ -220,10 +230,11 @@ def _code(task: Task, store: Store, settings: Settings, meter: Path | None, *, m
         source.pixels,
         task.schedule,
         task.generations,
+        carrier=task.carrier,
         reference=reference,
         snapshots=task.needs,
         keep=lambda digest, pixels: names.update({digest: store.save_snapshot(task.image, digest, pixels)}),
-        advance=(lambda generations: _advance(meter, generations)) if meter is not None else lambda generations: None,
+        advance=(lambda generations: advance(meter, generations)) if meter is not None else lambda generations: None,
         timeout=settings.timeout,
         may_exit=may_exit,
     )
@@ -265,7 +276,7 @@ def _provenance(settings: Settings) -> Record:
 
 
 @lru_cache(maxsize=1)
-def _settle(parent: int, threads: int) -> None:
+def settle(parent: int, threads: int) -> None:
     """Make this process a good worker: its share of threads, deaf to Ctrl-C (the run says when to stop), no orphan."""
     with suppress(ValueError):  # not the main thread: another backend than processes
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -278,43 +289,3 @@ def _settle(parent: int, threads: int) -> None:
 
     if os.getppid() == parent:
         threading.Thread(target=leave_with_the_run, daemon=True).start()
-
-
-class _Meter:
-    """Counts generations as they are finished in any process: each appends a byte to a file, a thread watches it."""
-
-    def __init__(self, store: Store, report: Callable[[int], None] | None) -> None:
-        self.path = store.root / f".progress-{os.getpid()}.tmp" if report is not None else None
-        self._report = report or (lambda generations: None)
-        self._stop = threading.Event()
-        self._seen = 0
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> _Meter:
-        if self.path is not None:
-            self.path.write_bytes(b"")
-            self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.path is not None:
-            self._stop.set()
-            self._thread.join()
-            self._look()
-            self.path.unlink(missing_ok=True)
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.2):
-            self._look()
-
-    def _look(self) -> None:
-        with suppress(OSError):
-            size = self.path.stat().st_size if self.path is not None else 0
-            if size > self._seen:
-                self._report(size - self._seen)
-                self._seen = size
-
-
-def _advance(meter: Path, generations: int) -> None:
-    with suppress(OSError), open(meter, "ab") as file:  # a full disk must not look like a failure of the codec
-        file.write(b"." * generations)

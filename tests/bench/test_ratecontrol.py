@@ -122,7 +122,7 @@ def test_whole_numbers_give_the_best_of_all(steps, scale, place, side, start):
     side=st.sampled_from(SIDES),
 )
 def test_codecs_that_go_up_and_down_end_beside_the_target(seed, place, wild, scale, side):
-    """What is relied on was measured: two neighbours enclose the target, or it is hit; the best of all tried is taken."""
+    """Two neighbours that were measured enclose the target, or it is hit; the best of all tried is taken."""
     noise = np.random.default_rng(seed).normal(0, wild, 200)
     straight = smooth(0.05, 3, 0.5, scale)
 
@@ -134,8 +134,7 @@ def test_codecs_that_go_up_and_down_end_beside_the_target(seed, place, wild, sca
     counted = Counted(rate)
     try:
         found = find_quality(counted, scale, target, side=side)
-    except RateError as error:
-        assert "out of reach" in str(error)
+    except RateError:
         assert all((rate(q) < target) == (rate(counted.asked[0]) < target) for q in counted.asked)
         return
     assert found.encodes == len(counted.asked) <= BUDGET

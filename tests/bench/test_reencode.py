@@ -17,7 +17,7 @@ import pytest
 import synthetic_codecs as synthetic
 from skimage.data import astronaut
 
-from bench import reencode
+from bench import reencode, run
 from bench.codec import BenchError
 from bench.images import save_png
 from bench.runner import run_tasks
@@ -39,7 +39,7 @@ def folder(tmp_path):
 @pytest.fixture
 def here(monkeypatch):
     """Chains coded in this process."""
-    monkeypatch.setattr(reencode, "run_tasks", functools.partial(run_tasks, backend="sequential"))
+    monkeypatch.setattr(run, "run_tasks", functools.partial(run_tasks, backend="sequential"))
 
 
 def arguments(folder, out, codec="synthetic_codecs:Coarse", *more):
@@ -78,11 +78,11 @@ def test_a_run_and_the_same_again(folder, tmp_path, capsys, monkeypatch):
     assert count.stat().st_size == encodes
     pd.testing.assert_frame_equal(table(out), found)
     assert drawn == {path: path.stat().st_mtime_ns for path in (out / "figures").iterdir()}
-    run = json.loads((out / "run.json").read_text())
-    assert [one["chains"]["coded"] for one in run["invocations"]] == [0, 12]
-    assert run["codecs"][2]["identity"]["codec"] == "jpeg"
-    assert run["images"][0]["image"] == "im0"
-    assert run["status"] == "finished"
+    book = json.loads((out / "run.json").read_text())
+    assert [one["chains"]["coded"] for one in book["invocations"]] == [0, 12]
+    assert book["codecs"][2]["identity"]["codec"] == "jpeg"
+    assert book["images"][0]["image"] == "im0"
+    assert book["status"] == "finished"
 
 
 @pytest.mark.usefixtures("here")
@@ -132,8 +132,8 @@ def test_what_failed_for_one_codec_is_left_out_for_all_and_said(tmp_path, capsys
     found = table(out)
     assert len(found) == 2 * 2 * 5
     assert (found["status"] != "ok").sum() == 3
-    run = json.loads((out / "run.json").read_text())
-    assert (run["status"], run["chains"]["failed"]) == ("some chains failed", 1)
+    book = json.loads((out / "run.json").read_text())
+    assert (book["status"], book["chains"]["failed"]) == ("some chains failed", 1)
 
 
 @pytest.mark.usefixtures("here")
@@ -144,7 +144,7 @@ def test_ctrl_c_keeps_what_is_finished(folder, tmp_path, capsys, monkeypatch):
         run_tasks(tasks[:3], *args, backend="sequential", **kwargs)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(reencode, "run_tasks", interrupted)
+    monkeypatch.setattr(run, "run_tasks", interrupted)
     assert reencode.main(arguments(folder, out)) == 130
     assert f"Stopped: 3 of 4 chains are done and kept in {out}." in capsys.readouterr().err
     assert json.loads((out / "run.json").read_text())["status"] == "stopped"

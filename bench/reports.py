@@ -1,0 +1,175 @@
+"""What is made of a finished run: tables printed, figures drawn under figures/. An experiment names those it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from bench import published
+from bench.bd import auc_table
+from bench.edits import cost_table
+from bench.generation_table import SHOWN, by_generation, comparable, left_out, shown
+from bench.rd import METRICS, Common, curve, generation_means
+from bench.runner import Task
+from bench.store import Store, StoredChain
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What reports are made of.
+
+    Attributes:
+        table: all records.
+        stored: the chains.
+        store: the run folder.
+        changed: whether the table differs from the one found in the folder.
+        published: names of published curves to lay beside ours.
+    """
+
+    table: pd.DataFrame
+    stored: Sequence[tuple[Task, StoredChain]]
+    store: Store
+    changed: bool
+    published: tuple[str, ...] = ()
+
+    @cached_property
+    def common(self) -> Common:
+        """Records of the images that all codecs coded to the end."""
+        return comparable(self.table)
+
+    @cached_property
+    def means(self) -> pd.DataFrame:
+        """Means over images by generation."""
+        return generation_means(self.common.records)
+
+    @property
+    def note(self) -> str:
+        """Who was left out, for a figure."""
+        return " ".join(left_out(self.common))
+
+    def needed(self, *names: str) -> bool:
+        """Whether any of these figures has to be drawn."""
+        folder = self.store.root / "figures"
+        folder.mkdir(exist_ok=True)
+        there = all((folder / f"{name}.{ending}").exists() for name in names for ending in ("pdf", "png"))
+        return bool(len(self.common.records)) and (self.changed or not there)
+
+    def save(self, figure: Any, name: str) -> None:
+        """Write a figure."""
+        from bench import run_figures
+
+        run_figures.save(figure, self.store.root / "figures" / name)
+
+
+def make(names: Sequence[str], results: Results, say: Say) -> None:
+    """Make the reports ``names``, keys of REPORTS."""
+    for name in names:
+        REPORTS[name](results, say)
+
+
+def generations(results: Results, say: Say) -> None:
+    """The table by generation; curves over generations; a contact sheet; what edits cost by themselves."""
+    rows = shown(results.stored[0][0].generations, SHOWN)
+    say(by_generation(results.common, rows))
+    task = results.stored[0][0]
+    edits = task.schedule.steps(task.generations)[-1].edits
+    if edits:
+        from bench.datasets import ImageRef
+
+        files = {task.image: task.file for task, _ in results.stored}
+        say("\n" + cost_table([ImageRef(*item).load().pixels for item in files.items()], edits, rows[-1], rows))
+    # Edits change what an image is compared with: there is no one source to stand at the beginning of the sheet.
+    sheet = ["contact_sheet"] if not edits and any(0 in chain.snapshots for _, chain in results.stored) else []
+    if not results.needed("generations", *sheet):
+        return
+    from bench import plots
+    from bench import run_figures as draw
+
+    results.save(plots.generations(results.means, note=results.note), "generations")
+    if sheet:
+        results.save(draw.run_sheet(results.common, results.stored, results.store, rows), "contact_sheet")
+
+
+def path(results: Results, say: Say) -> None:
+    """PSNR and MS-SSIM against the rate of each generation: where the chain goes in the rate-distortion plane."""
+    if results.needed("path"):
+        from bench import plots_rd
+
+        results.save(plots_rd.path(results.means, note=results.note), "path")
+
+
+def rd(results: Results, say: Say) -> None:
+    """Rate-distortion points of generation 1, as a table and as curves, with published curves beside ours."""
+    first = results.means[results.means["generation"] == 1]
+    say(_points_table(first))
+    if results.needed("rd"):
+        from bench import plots_rd
+
+        results.save(plots_rd.rd(first, _published(results, first), note=results.note), "rd")
+
+
+def auc(results: Results, say: Say) -> None:
+    """Areas under the curves of generation 1 on the rates that all of them cover (IAT, Table 1), not normalised."""
+    first = results.means[results.means["generation"] == 1]
+    for dataset, part in first.groupby("dataset", sort=True):
+        beside = _published(results, part)
+        for metric in METRICS:
+            # Published MS-SSIM is dB of the mean, and so must ours be beside it.
+            axis = "ms_ssim_db_of_mean" if metric == "ms_ssim_db" and len(beside) else metric
+            both = pd.concat([part, beside]) if len(beside) else part
+            table = auc_table({name: curve(both, dataset, name, 1, axis) for name in dict.fromkeys(both["system"])})
+            say(f"Area under {axis} over bpp, {dataset}, trapezoid, not normalised (dB bpp), and normalised (dB)")
+            say(table.to_string(index=False, float_format="{:.4f}".format) + "\n")
+        areas = published.areas()
+        areas = areas[areas["dataset"] == dataset]
+        if len(areas):
+            say(f"As published, {dataset}, on an interval that is not stated")
+            say(areas[["codec", "metric", "value", "source"]].to_string(index=False) + "\n")
+
+
+def points(results: Results, say: Say) -> None:
+    """How fine the control of rate is: distinct qualities of generation 1, distinct rates, monotone points."""
+    first = results.means[results.means["generation"] == 1]
+    say(_points_table(first))
+    for (dataset, system), part in first.groupby(["dataset", "system"], sort=True):
+        part = part.sort_values("quality")
+        rises = (part["bpp"].diff().iloc[1:] > 0) & (part["psnr"].diff().iloc[1:] > 0)
+        if part["bpp"].iloc[-1] < part["bpp"].iloc[0]:
+            rises = (part["bpp"].diff().iloc[1:] < 0) & (part["psnr"].diff().iloc[1:] < 0)
+        say(
+            f"{system} ({dataset}): {len(part)} qualities give {part['bpp'].nunique()} rates; from one to the next, "
+            f"rate and PSNR rise together {int(rises.sum())} of {len(rises)} times."
+        )
+
+
+def _points_table(first: pd.DataFrame) -> str:
+    columns = ["system", "quality", "target_bpp", "bpp", "miss", "encodes", "psnr", "ms_ssim", "ms_ssim_db", "images"]
+    lines = []
+    for dataset, part in first.groupby("dataset", sort=True):
+        part = part.sort_values(["system", "bpp"])[columns].dropna(axis=1, how="all")
+        lines.append(f"Generation 1, {dataset}, means of per-image values")
+        lines.append(part.to_string(index=False, float_format="{:.4f}".format) + "\n")
+    return "\n".join(lines)
+
+
+def _published(results: Results, means: pd.DataFrame) -> pd.DataFrame:
+    if not results.published:
+        return pd.DataFrame()
+    known = published.load(results.published)
+    return known[known["dataset"].isin(means["dataset"])]
+
+
+REPORTS: dict[str, Callable[[Results, Say], None]] = {
+    "generations": generations,
+    "path": path,
+    "rd": rd,
+    "auc": auc,
+    "points": points,
+}
+"""By the name an experiment uses."""

@@ -1,0 +1,218 @@
+"""A run: operating points x images, coded or found in the run folder, and what is made of them.
+
+The machinery behind ``bench.reencode`` and ``bench.experiment``, which differ in where the wishes come from.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.cli import INTERRUPTED, OK, SOME_FAILED
+from bench.codec import BenchError
+from bench.datasets import Dataset
+from bench.run_book import Book
+from bench.runner import Settings, Task, identity_of, run_tasks
+from bench.schedule_options import Point
+from bench.store import Record, Store, StoredChain, plain
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted.
+
+    Attributes:
+        command: the line the user typed.
+        options: what it came to, for ``run.json``.
+        points: operating points.
+        dataset: images.
+        generations: of every chain.
+        snapshots: generations whose pixels are kept.
+        settings: how chains are coded.
+        out: run folder; None: one under results/runs/ that says what is in it.
+        carrier: what passes between generations.
+        rate_by: "image", or "dataset" for one quality for the set.
+        seed: of random schedules.
+        reports: what is printed and drawn, names of ``bench.reports``.
+        published: published curves to lay beside ours, where a report shows curves.
+        quiet: print errors only.
+        name: beginning of the name of the run folder, instead of one made of the points.
+    """
+
+    command: str
+    options: Mapping[str, Any]
+    points: Sequence[Point]
+    dataset: Dataset
+    generations: int
+    snapshots: tuple[int, ...]
+    settings: Settings
+    out: Path | None = None
+    carrier: str = "uint8"
+    rate_by: str = "image"
+    seed: int = 0
+    reports: tuple[str, ...] = ("generations",)
+    published: tuple[str, ...] = ()
+    quiet: bool = False
+    name: str = ""
+
+
+def execute(wanted: Request) -> int:
+    """Do it; return an exit code: 0, or 1 where some chains failed. Raises BenchError on what a user can act on."""
+    started = time.perf_counter()
+    say = (lambda text: None) if wanted.quiet else print
+    store = Store.open(wanted.out or Path("results", "runs", _run_name(wanted)))
+    images, tasks = _tasks(wanted)
+    for warning in wanted.dataset.warnings:
+        print(warning, file=sys.stderr)
+    book = Book(store, wanted.command, wanted.options, wanted.points, images, wanted.settings, wanted.seed)
+    missing: list[Task] = []
+    try:
+        if wanted.rate_by == "dataset":
+            from bench import setplans
+
+            book.write("running")
+            tasks = setplans.plan(tasks, store, wanted.settings, say=say)
+        missing = _missing(tasks, store)
+        say(_what(wanted, len(images), len(tasks), missing))
+        book.write("running")
+        _code(missing, store, wanted)
+    except KeyboardInterrupt:
+        left = len(_missing(tasks, store, quiet=True))
+        book.write("stopped", time.perf_counter() - started)
+        print(
+            f"Stopped: {len(tasks) - left} of {len(tasks)} chains are done and kept in {store.root}.", file=sys.stderr
+        )
+        print("Start the same command again to go on.", file=sys.stderr)
+        return INTERRUPTED
+    from bench import reports
+
+    stored = _gather(tasks, store)
+    records = [record for task, chain in stored for record in _labelled(task, chain)]
+    table, changed = store.write_table(records)
+    failed = [(task, chain) for task, chain in stored if not chain.ok]
+    reports.make(wanted.reports, reports.Results(table, stored, store, changed, wanted.published), say)
+    book.write(
+        "some chains failed" if failed else "finished",
+        time.perf_counter() - started,
+        {"asked": len(tasks), "coded": len(missing), "reused": len(tasks) - len(missing), "failed": len(failed)},
+    )
+    for task, chain in failed:
+        reason = next(record["reason"] for record in chain.records if record["status"] == "failed")
+        print(f"Failed: {task.image}, {task.schedule.text}: {reason}", file=sys.stderr)
+    say(_how(records, len(missing), time.perf_counter() - started))
+    say(
+        f"Everything is in {store.root}: run.json, generations.parquet, generations.csv, figures/, snapshots/, chains/."
+    )
+    return SOME_FAILED if failed else OK
+
+
+def _tasks(wanted: Request) -> tuple[list[dict[str, Any]], list[Task]]:
+    """The images as they stand in ``run.json``, and all chains."""
+    images: list[dict[str, Any]] = []
+    tasks = []
+    for ref in wanted.dataset:
+        source = ref.load()
+        images.append({"image": ref.name, "sha256": source.sha256, "width": source.width, "height": source.height})
+        images[-1]["note"] = source.note
+        tasks += [
+            Task(
+                specs=point.specs,
+                identities=tuple(identity_of(codec) for codec in point.codecs),
+                dataset=wanted.dataset.name,
+                image=ref.name,
+                file=ref.path.absolute(),
+                sha256=source.sha256,
+                size=(source.height, source.width),
+                schedule=point.schedule,
+                generations=wanted.generations,
+                snapshots=wanted.snapshots,
+                carrier=wanted.carrier,
+            )
+            for point in wanted.points
+        ]
+    return images, tasks
+
+
+def _run_name(wanted: Request) -> str:
+    """A name that says what is in the folder; a run of many codecs gets the number of them instead."""
+    names = [codec.name for point in wanted.points for codec in point.codecs]
+    points = wanted.name or "+".join(_point_name(point) for point in wanted.points)
+    if len(points) > 60:
+        points = f"{'+'.join(dict.fromkeys(names))[:60]}-{len(wanted.points)}-points"
+    marks = [wanted.carrier] * (wanted.carrier != "uint8") + ["by-dataset"] * (wanted.rate_by != "image")
+    return "_".join([plain(wanted.dataset.name), plain(points), *marks, str(wanted.generations)])
+
+
+def _point_name(point: Point) -> str:
+    text = point.schedule.text
+    if text.startswith("chain:"):
+        return text
+    return f"{point.codecs[0].name}-{text.removeprefix('quality:')}"
+
+
+def _what(wanted: Request, images: int, tasks: int, missing: Sequence[Task]) -> str:
+    where = f" in {count(min(wanted.settings.jobs, len(missing)), 'process')}" if missing else ""
+    size = f"{count(len(wanted.points), 'codec')} x {count(images, 'image')}"
+    return (
+        f"{size}, {count(wanted.generations, 'generation')}: {count(tasks, 'chain')}, "
+        f"{tasks - len(missing)} done before, {len(missing)} to code{where}."
+    )
+
+
+def _missing(tasks: Sequence[Task], store: Store, *, quiet: bool = False) -> list[Task]:
+    """The tasks whose chain is not in the store yet, or can't be used, or failed."""
+    missing = []
+    for task in tasks:
+        chain, problem = store.read(task.identity, task.needs)
+        if problem and not quiet:
+            print(f"{problem} The chain is coded again.", file=sys.stderr)
+        if chain is None or not chain.ok:
+            missing.append(task)
+    return missing
+
+
+def _code(missing: Sequence[Task], store: Store, wanted: Request) -> None:
+    if not missing:
+        return
+    if wanted.quiet or not sys.stderr.isatty():
+        run_tasks(missing, store, wanted.settings, say=lambda sentence: print(sentence, file=sys.stderr))
+        return
+    from tqdm import tqdm
+
+    total = sum(task.generations for task in missing)
+    with tqdm(total=total, unit="generation", smoothing=0.1, dynamic_ncols=True) as bar:
+        run_tasks(missing, store, wanted.settings, report=bar.update, say=bar.write)
+
+
+def _gather(tasks: Sequence[Task], store: Store) -> list[tuple[Task, StoredChain]]:
+    stored = []
+    for task in tasks:
+        chain, problem = store.read(task.identity)
+        if chain is None:
+            raise BenchError(f"{problem or f'{store.path(task.identity)} has gone.'} Start the same command again.")
+        stored.append((task, chain))
+    return stored
+
+
+def _labelled(task: Task, chain: StoredChain) -> list[Record]:
+    names = {"dataset": task.dataset, "image": task.image, "image_id": task.sha256[:16]}
+    return [record | names for record in chain.records]
+
+
+def count(number: int, thing: str) -> str:
+    """A number and a noun, in the plural where it must be."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}{'es' if thing.endswith('s') else 's'}"
+
+
+def _how(records: Sequence[Record], coded_chains: int, seconds: float) -> str:
+    """How the results came about, in one sentence."""
+    filled = sum(bool(record["filled"]) for record in records)
+    coded = sum(record["status"] == "ok" for record in records) - filled
+    return (
+        f"{coded} generations were coded and measured, {filled} follow exactly from a fixed point or cycle; "
+        f"{coded_chains} chains were coded in this run, which took {seconds:.1f} s."
+    )

@@ -1,0 +1,67 @@
+"""``run.json``: what was asked for, by whom it was answered, and how often the folder was run before."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench import provenance
+from bench.runner import Settings, identity_of
+from bench.schedule_options import Point
+from bench.store import Store
+
+
+class Book:
+    """Keeps ``run.json`` of a run folder.
+
+    Args:
+        store: the folder.
+        command: the line the user typed.
+        options: what it came to, JSON values.
+        points: operating points.
+        images: name, sha256, size of each.
+        settings: how chains are coded.
+        seed: of random schedules.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        command: str,
+        options: Mapping[str, Any],
+        points: Sequence[Point],
+        images: Sequence[dict[str, Any]],
+        settings: Settings,
+        seed: int,
+    ) -> None:
+        self._store = store
+        self._before = list(itertools.islice(store.read_run().get("invocations", []), 100))
+        self._run: dict[str, Any] = {
+            "command": command,
+            "options": dict(options),
+            "when": provenance.now(),
+            "status": "",
+            "wall_s": None,
+            "codecs": [_answer(point, place) for point in points for place in range(len(point.codecs))],
+            "images": list(images),
+            "averages": "means of per-image values",
+            "seed": seed,
+            "jobs": settings.jobs,
+            "threads": settings.threads,
+            "machine": provenance.machine(),
+            "versions": provenance.versions(),
+            "git_commit": provenance.git_commit(),
+        }
+
+    def write(self, status: str, wall_s: float | None = None, chains: dict[str, int] | None = None) -> None:
+        """Write it with this status."""
+        self._run.update(status=status, wall_s=wall_s, chains=chains)
+        entry = {name: self._run[name] for name in ("command", "when", "status", "wall_s", "chains")}
+        self._store.write_run(self._run | {"invocations": [entry, *self._before]})
+
+
+def _answer(point: Point, place: int) -> dict[str, Any]:
+    """A codec of a point, its identity, its quality where that is one number, and the schedule."""
+    quality = getattr(point.schedule, "quality", None)
+    return identity_of(point.codecs[place]) | {"quality": quality, "schedule": point.schedule.text}

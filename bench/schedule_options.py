@@ -1,0 +1,227 @@
+"""What a user says a run is asked for, as options or as keys of an experiment: the same names, the same sentences."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.codec import BenchError, Codec, CodecUnavailable
+from bench.coding import CARRIERS, check_carrier
+from bench.edits import parse_edits
+from bench.ratecontrol import SIDES, Side
+from bench.registry import CodecSpec, parse_specs
+from bench.schedule import Drift, Edited, FixedQuality, FixedRate, HandOver, Kind, Listed, Schedule, Walk, fit
+
+DATA = Path(__file__).parent / "data" / "schedules.csv"
+DEFAULT_CODEC, DEFAULT_GENERATIONS = "iat", 50
+ONE_OF = ("quality", "bpp", "drift", "schedule", "walk", "chain")
+"""The options that say what each generation is asked for."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """An operating point of a run: codecs and what they are asked for.
+
+    Attributes:
+        specs, codecs: one, or several that hand over to each other.
+        schedule: names them by position.
+    """
+
+    specs: tuple[CodecSpec, ...]
+    codecs: tuple[Codec, ...]
+    schedule: Schedule
+
+
+def add_options(add: Callable[..., Any]) -> None:
+    """The options of a command line, through ``parser.add_argument``."""
+    add("--codec", help="one or several, with a quality or without: iat,jpeg:75,webp:80 (default: iat)")
+    add("--quality", help="quality of codecs named without one; several, 25,50,75, give an operating point each")
+    add("--bpp", help="the rate every generation is coded at, by rate control; several give an operating point each")
+    add("--drift", metavar="A:B", help="from A to B bpp over the generations, linearly; quality:A:B for qualities")
+    add("--schedule", metavar="LIST", help="a rate a generation: 1,0.9,0.8, a file of them, or a name: " + names())
+    add("--walk", metavar="LO:HI", help="a random walk of rates between LO and HI bpp; quality:LO:HI for qualities")
+    add("--chain", metavar="CODECS", help="hand-over, one codec a generation, repeated: jpeg:75,webp:80,iat:0.5")
+    add("--edit", metavar="EDITS", help="between generations: resize:0.5,shift:1,crop:8,brightness:2 (bench.edits)")
+    add("--rate-by", choices=("image", "dataset"), default="image", help="whose rate hits the target, each image's or")
+    add("--rate-side", choices=SIDES, default="nearest", help="where no quality hits the target within 0.5 %%")
+    add("--seed", type=int, default=0, help="seed of --walk")
+    add("--carrier", choices=CARRIERS, default="uint8", help="between generations; float: not rounded, learned codecs")
+
+
+def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> list[Point]:
+    """The operating points asked for, each once.
+
+    Args:
+        options: as ``add_options`` defines them.
+        make: a codec of a spec.
+
+    Raises:
+        BenchError: options that contradict each other, a quality off its scale, a codec that can't take part.
+    """
+    given = [name for name in ONE_OF if getattr(options, name) is not None]
+    if len(given) > 1:
+        raise BenchError(f"--{given[0]} and --{given[1]} both say what the generations are asked for: use one of them.")
+    what = given[0] if given else "quality"
+    if options.rate_by == "dataset" and what in ("quality", "chain"):
+        raise BenchError("--rate-by dataset chooses a quality by rate: use it with --bpp, or a schedule of rates.")
+    if options.edit is not None and options.carrier != "uint8":
+        raise BenchError("--edit works on 8-bit images: leave out --carrier float or --edit.")
+    chosen = _hand_over(options, make) if what == "chain" else _points(options, what, make)
+    if options.edit is not None:
+        edits = parse_edits(options.edit)
+        chosen = [Point(one.specs, one.codecs, Edited(one.schedule, edits)) for one in chosen]
+    unique: dict[Any, Point] = {}
+    for point in chosen:
+        for codec in point.codecs:
+            check_carrier(codec, options.carrier)
+        # Whatever is off a codec's scale is said now, and not by every worker.
+        fit(point.schedule.steps(generations(options)), point.codecs)
+        unique.setdefault((str([(codec.name, codec.identity()) for codec in point.codecs]), point.schedule.text), point)
+    return list(unique.values())
+
+
+def generations(options: argparse.Namespace) -> int:
+    """``--generations``; without it the length of the list that is the schedule, or DEFAULT_GENERATIONS."""
+    if options.generations is not None:
+        return int(options.generations)
+    if options.schedule is not None:
+        return len(_listed(options.schedule, "nearest").values)
+    return DEFAULT_GENERATIONS
+
+
+def _points(options: argparse.Namespace, what: str, make: Callable[[CodecSpec], Codec]) -> list[Point]:
+    chosen = []
+    for spec in parse_specs(options.codec or DEFAULT_CODEC):
+        codec = _available(make, spec)
+        if what != "quality" and spec.quality is not None:
+            raise BenchError(f"{spec.text} names a quality and --{what} names what to code at: leave one of them out.")
+        if what == "quality":
+            qualities: Sequence[float] = [codec.quality.default]
+            if spec.quality is not None:
+                qualities = [spec.quality]
+            elif options.quality is not None:
+                qualities = _numbers(options.quality, "--quality")
+            schedules: list[Schedule] = [FixedQuality(codec.quality.check(q, codec.name)) for q in qualities]
+        else:
+            schedules = _schedules(options, what, codec)
+        chosen += [Point((spec,), (codec,), schedule) for schedule in schedules]
+    return chosen
+
+
+def _schedules(options: argparse.Namespace, what: str, codec: Codec) -> list[Schedule]:
+    text = getattr(options, what)
+    side: Side = options.rate_side
+    if what == "bpp":
+        return [FixedRate(_rate(bpp, "--bpp"), side) for bpp in _numbers(text, "--bpp")]
+    if what == "schedule":
+        return [_listed(text, side)]
+    kind, first, last = _interval(text, what)
+    if options.rate_by == "dataset" and kind == "quality":
+        raise BenchError("--rate-by dataset chooses a quality by rate: use it with --bpp, or a schedule of rates.")
+    if kind == "quality":
+        side = "nearest"
+        for end in (first, last):
+            if not codec.quality.low <= end <= codec.quality.high:
+                codec.quality.check(end, codec.name)
+    if what == "drift":
+        return [Drift(first, last, kind, side)]
+    return [Walk(min(first, last), max(first, last), kind, options.seed, side)]
+
+
+def _hand_over(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> list[Point]:
+    if options.codec is not None:
+        raise BenchError("--chain names its codecs itself: leave out --codec.")
+    specs: list[CodecSpec] = []
+    codecs, places, qualities = [], [], []
+    for spec in parse_specs(options.chain):
+        codec = _available(make, spec)
+        if spec.label not in [each.label for each in specs]:
+            specs.append(spec)
+            codecs.append(codec)
+        places.append([each.label for each in specs].index(spec.label))
+        quality = codec.quality.default if spec.quality is None else spec.quality
+        qualities.append(codec.quality.check(quality, codec.name))
+    labels = tuple(codecs[place].name for place in places)
+    return [Point(tuple(specs), tuple(codecs), HandOver(labels, tuple(qualities), tuple(places)))]
+
+
+def _available(make: Callable[[CodecSpec], Codec], spec: CodecSpec) -> Codec:
+    codec = make(spec)
+    available, reason = codec.available()
+    if not available:
+        raise CodecUnavailable(f"{codec.name}: {reason}")
+    return codec
+
+
+def _listed(text: str, side: Side) -> Listed:
+    """A named schedule, a file, or values on the command line."""
+    known = _named()
+    if text in known:
+        return Listed(known[text], "bpp", text, side)
+    name = ""
+    path = Path(text).expanduser()
+    content = text
+    if path.is_file():
+        name = path.stem
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeError) as error:
+            raise BenchError(f"{path} can't be read as a list of numbers: {error}.") from error
+        content = ",".join(filter(None, (line.partition("#")[0].strip() for line in lines)))
+    kind: Kind = "bpp"
+    if content.startswith("quality:"):
+        kind, content = "quality", content.removeprefix("quality:")
+    parts = content.replace(",", " ").split()
+    try:
+        values = tuple(float(part) for part in parts)
+    except ValueError:
+        values = ()
+    if not values:
+        raise BenchError(
+            f"--schedule needs numbers separated by commas, a file of them, or one of {', '.join(known)}, got {text!r}."
+        )
+    if kind == "bpp":
+        values = tuple(_rate(value, "--schedule") for value in values)
+    return Listed(values, kind, name, side if kind == "bpp" else "nearest")
+
+
+def names() -> str:
+    """The named schedules, for people."""
+    return ", ".join(_named())
+
+
+def _named() -> Mapping[str, tuple[float, ...]]:
+    """Rates by name from ``data/schedules.csv``: name, generation, bpp, source."""
+    found: dict[str, tuple[float, ...]] = {}
+    for line in DATA.read_text(encoding="utf-8").splitlines()[1:]:
+        name, _, bpp, _ = line.split(",", 3)
+        found[name] = (*found.get(name, ()), float(bpp))
+    return found
+
+
+def _interval(text: str, option: str) -> tuple[Kind, float, float]:
+    kind: Kind = "quality" if text.startswith("quality:") else "bpp"
+    ends = text.removeprefix("quality:").removeprefix("bpp:").split(":")
+    try:
+        first, last = map(float, ends)
+    except ValueError:
+        raise BenchError(f"--{option} needs two numbers, A:B in bpp or quality:A:B, got {text!r}.") from None
+    if kind == "bpp":
+        first, last = _rate(first, f"--{option}"), _rate(last, f"--{option}")
+    return kind, first, last
+
+
+def _rate(bpp: float, option: str) -> float:
+    if not 0 < bpp < 1000:
+        raise BenchError(f"{option} needs rates in bits per pixel, above 0, got {bpp:g}.")
+    return bpp
+
+
+def _numbers(text: str, option: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise BenchError(f"{option} needs numbers separated by commas, got {text!r}.") from None

@@ -1,0 +1,173 @@
+"""``--rate-by dataset``: at every generation one quality for a whole set, whose mean rate over its images is hit.
+
+What the next quality is depends on all images, so all chains are first coded side by side, for the qualities alone. The
+plan is kept in the run folder; the chains are then coded and measured one by one, at the qualities of the plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bench.chain import METHOD, find_cycle
+from bench.codec import BenchError, Codec, Image
+from bench.coding import Calls, Carried, GenerationFailed, Sent, start_of
+from bench.edits import apply_all
+from bench.images import pixel_sha256
+from bench.ratecontrol import Found, Start, find_quality
+from bench.schedule import Schedule, Step, fit
+from bench.store import Store, plain, write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Qualities for a set.
+
+    Attributes:
+        steps: of generations 1, 2, ..., with quality, target and what rate control found; as far as it came.
+        reason: one sentence where it did not come to the end.
+    """
+
+    steps: tuple[Step, ...]
+    reason: str = ""
+
+
+def plan_set(
+    codec: Codec,
+    sources: Sequence[Image],
+    schedule: Schedule,
+    generations: int,
+    carrier: str = "uint8",
+    calls: Calls | None = None,
+) -> Plan:
+    """Choose the quality of every generation for a set.
+
+    Args:
+        codec: all images are coded by it.
+        sources: (H, W, 3) uint8 RGB, at least one.
+        schedule: its targets are those of the mean bpp over the images; steps with a quality are left alone.
+        generations: how many.
+        carrier, calls: as for a chain.
+    """
+    calls = calls or Calls()
+    wanted = fit(schedule.steps(generations), [codec])
+    carried = [start_of(source, carrier) for source in sources]
+    start: Start | None = None
+    states: list[Hashable] = [_state(carried, start)]
+    steps: list[Step] = []
+    for step in wanted:
+        if step.edits:
+            carried = [apply_all(step.edits, image) for image in carried]  # type: ignore[arg-type]
+        try:
+            steps.append(step)
+            sent, found = _send(codec, carried, step, start, calls)
+            carried = [calls.decode(codec, one, image)[0] for one, image in zip(sent, carried, strict=True)]
+        except GenerationFailed as failure:
+            return Plan(tuple(steps[:-1]), f"Generation {len(steps)} of the set failed: {failure}")
+        if found is not None:
+            start = found.next
+            steps[-1] = replace(step, quality=found.quality, found=(found.encodes, found.miss))
+        states.append(_state(carried, start))
+        cycle = find_cycle(states, wanted) if codec.deterministic else 0
+        if cycle:
+            while len(steps) < generations:
+                steps.append(steps[-cycle])
+            break
+    return Plan(tuple(steps))
+
+
+def _send(
+    codec: Codec, images: Sequence[Carried], step: Step, start: Start | None, calls: Calls
+) -> tuple[list[Sent], Found | None]:
+    """Encode all images at one quality."""
+    streams: dict[float, list[Sent]] = {}
+
+    def rate(quality: float) -> float:
+        streams[quality] = [calls.send(codec, image, replace(step, quality=quality)) for image in images]
+        rates = [
+            8.0 * len(sent.stream) / (image.shape[0] * image.shape[1])
+            for sent, image in zip(streams[quality], images, strict=True)
+        ]
+        return sum(rates) / len(rates)
+
+    if step.quality is not None:
+        rate(step.quality)
+        return streams[step.quality], None
+    assert step.target is not None
+    hint = step.target if codec.quality.unit == "bpp" else None
+    try:
+        found = find_quality(rate, codec.quality, step.target, name=codec.name, hint=hint, start=start, side=step.side)
+    except BenchError as error:
+        raise GenerationFailed(str(error).replace("on this image", "on this set")) from error
+    return streams[found.quality], found
+
+
+def _state(carried: Sequence[Carried], start: Start | None) -> Hashable:
+    digests = [
+        pixel_sha256(image) if image.dtype == np.uint8 else hashlib.sha256(image.tobytes()).hexdigest()  # type: ignore[arg-type]
+        for image in carried
+    ]
+    return tuple(digests), start
+
+
+def identity(
+    codec: Mapping[str, Any], images: Sequence[str], schedule: Schedule, generations: int, carrier: str
+) -> dict[str, Any]:
+    """What determines a plan: codec (its identity), images (sha256 of the pixels, in order), and what is asked for."""
+    return {
+        "codec": dict(codec),
+        "images": list(images),
+        "schedule": schedule.text,
+        "generations": generations,
+        "carrier": carrier,
+        "method": METHOD,
+    }
+
+
+def read(store: Store, key: Mapping[str, Any]) -> Plan | None:
+    """The stored plan, None where there is none that can be used; one that failed is made again."""
+    try:
+        outer = json.loads(_path(store, key).read_bytes())
+        if outer["sha256"] != _checksum(outer["plan"]) or outer["plan"]["identity"] != json.loads(json.dumps(key)):
+            return None
+        return Plan(tuple(_step(values) for values in outer["plan"]["steps"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write(store: Store, key: Mapping[str, Any], plan: Plan) -> None:
+    """Store a plan that came to its end."""
+    content = {"identity": key, "steps": [_values(step) for step in plan.steps]}
+    path = _path(store, key)
+    path.parent.mkdir(exist_ok=True)
+    write_atomically(path, json.dumps({"sha256": _checksum(content), "plan": content}, allow_nan=False).encode())
+
+
+def edits_back(plan: Plan, schedule: Schedule) -> Plan:
+    """The plan with the edits of its schedule, which are not stored with it."""
+    steps = schedule.steps(len(plan.steps))
+    return replace(plan, steps=tuple(replace(a, edits=b.edits) for a, b in zip(plan.steps, steps, strict=True)))
+
+
+def _values(step: Step) -> dict[str, Any]:
+    return {name: value for name, value in asdict(replace(step, edits=())).items() if name != "edits"}
+
+
+def _step(values: dict[str, Any]) -> Step:
+    found = values["found"]
+    return Step(**{**values, "found": None if found is None else (int(found[0]), float(found[1]))})
+
+
+def _path(store: Store, key: Mapping[str, Any]) -> Any:
+    name = plain(f"{key['codec']['name']}-{key['schedule']}")
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
+    return store.root / "plans" / f"{name}-{digest}.json"
+
+
+def _checksum(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,109 @@
+"""bench.edits: what is done between generations, and what that costs by itself."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image as Pillow
+from skimage.data import astronaut
+
+from bench import edits
+from bench.codec import BenchError
+from bench.edits import apply_all, own_cost, parse_edits
+
+images = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(lambda size: arrays(np.uint8, (*size, 3)))
+texts = st.lists(
+    st.one_of(
+        st.sampled_from([0.05, 0.3, 0.5, 1.0, 1.7, 4.0]).map("resize:{}".format),
+        st.integers(-20, 20).map("shift:{}".format),
+        st.integers(1, 12).map("crop:{}".format),
+        st.integers(-255, 255).map("brightness:{}".format),
+    ),
+    min_size=1,
+    max_size=3,
+).map(",".join)
+
+
+@settings(deadline=None)
+@given(images, texts)
+def test_any_edits_of_any_image_give_an_image(image, text):
+    before = image.copy()
+    done = parse_edits(text)
+    result = apply_all(done, image)
+    np.testing.assert_array_equal(image, before)
+    assert result.dtype == np.uint8
+    assert result.ndim == 3
+    assert min(result.shape) >= 1
+    assert result.flags["C_CONTIGUOUS"]
+    assert ",".join(edit.text for edit in done) == text
+    if "crop" not in text:
+        assert result.shape == image.shape
+
+
+@settings(deadline=None)
+@given(images, st.integers(-20, 20), st.integers(1, 12), st.integers(-255, 255))
+def test_edits_against_their_definition(image, shift, crop, levels):
+    height, width, _ = image.shape
+    (moved,) = [apply_all(parse_edits(f"shift:{shift}"), image)]
+    cropped = apply_all(parse_edits(f"crop:{crop}"), image)
+    bright = apply_all(parse_edits(f"brightness:{levels}"), image)
+    for y in range(height):
+        for x in range(width):
+            assert (moved[(y + shift) % height, (x + shift) % width] == image[y, x]).all()
+            assert bright[y, x, 0] == min(255, max(0, int(image[y, x, 0]) + levels))
+    top, left = min(crop, height - 1), min(crop, width - 1)
+    np.testing.assert_array_equal(cropped, image[top:, left:])
+    np.testing.assert_array_equal(apply_all(parse_edits(f"shift:{shift},shift:{-shift}"), image), image)
+
+
+def test_resize_is_lanczos_there_and_back():
+    image = astronaut()[:101, :150]
+    small = Pillow.fromarray(image).resize((75, 50), Pillow.Resampling.LANCZOS)
+    expected = np.asarray(small.resize((150, 101), Pillow.Resampling.LANCZOS))
+    np.testing.assert_array_equal(apply_all(parse_edits("resize:0.5"), image), expected)
+    np.testing.assert_array_equal(apply_all(parse_edits("resize:1"), image), image)
+
+
+def test_shift_and_crop_cost_nothing_and_resize_and_clipping_do():
+    image = astronaut()[:180, :200]
+    for text in ("shift:1", "crop:2", "shift:3,crop:1", "resize:1"):
+        assert [row["psnr"] for row in own_cost(image, parse_edits(text), 5)] == [np.inf] * 5
+    resized = [row["psnr"] for row in own_cost(image, parse_edits("resize:0.5"), 5)]
+    assert resized[0] == np.inf
+    assert all(later < earlier for earlier, later in pairwise(resized))
+    assert resized[-1] < 35
+    back_and_forth = own_cost(image, parse_edits("brightness:60,brightness:-60"), 3)
+    assert back_and_forth[0]["mse"] == 0
+    assert back_and_forth[1]["mse"] == back_and_forth[2]["mse"] > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("rotate:3", r"Unknown edit 'rotate:3': --edit takes resize:N, shift:N, crop:N, brightness:N\."),
+        ("resize:0", r"--edit resize needs a factor from 0\.05 to 4, got '0'\."),
+        ("shift:half", r"--edit shift needs a whole number of pixels, got 'half'\."),
+        ("shift", r"--edit shift needs a whole number of pixels, got ''\."),
+        ("crop:-1", r"--edit crop needs a whole number of pixels, 1 or more, got '-1'\."),
+        ("shift:1,", r"Unknown edit ''"),
+    ],
+)
+def test_what_is_no_edit_is_one_sentence(text, sentence):
+    with pytest.raises(BenchError, match=sentence):
+        parse_edits(text)
+
+
+def test_the_command_prints_what_edits_cost(tmp_path, capsys):
+    from bench.images import save_png
+
+    save_png(tmp_path / "a.png", astronaut()[:180, :200])
+    assert edits.main(["shift:1,resize:0.5", "--dataset", str(tmp_path), "--generations", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("No codec, shift:1,resize:0.5 between generations")
+    assert lines[2].split() == ["1", "inf", "1.00000", "0.00"]
+    assert [line.split()[0] for line in lines[2:]] == ["1", "2", "3"]

@@ -1,0 +1,103 @@
+"""bench.setrate: one quality a generation for a whole set."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pandas as pd
+import pytest
+import rate_codecs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.data import astronaut
+
+from bench import reencode, run, setplans, setrate
+from bench.codec import BenchError
+from bench.images import save_png
+from bench.ratecontrol import TOLERANCE
+from bench.runner import run_tasks
+from bench.schedule import Drift, FixedRate
+from bench.setrate import plan_set
+from bench.store import Store
+
+RNG = np.random.default_rng(8)
+IMAGES = [RNG.integers(0, 256, (5 + n, 8, 3), np.uint8) for n in range(3)]
+
+
+def mean_rate(codec, images, quality):
+    return np.mean([8 * len(codec.encode(image, quality)) / image[..., 0].size for image in images])
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    kind=st.sampled_from([rate_codecs.Quantiser, rate_codecs.Continuous]),
+    move=st.sampled_from([0, 128]),
+    target=st.floats(45, 75),
+    last=st.floats(45, 75),
+    generations=st.integers(1, 12),
+)
+def test_the_mean_over_the_set_is_hit_and_a_cycle_is_completed_exactly(kind, move, target, last, generations):
+    schedule = Drift(target, last) if move else FixedRate(target)
+    codec = kind(move=move)
+    plan = plan_set(codec, IMAGES, schedule, generations)
+    assert plan.reason == ""
+    assert len(plan.steps) == generations
+    images = IMAGES
+    for step in plan.steps:
+        encodes, miss = step.found
+        mean = mean_rate(codec, images, step.quality)
+        assert miss == pytest.approx(mean / step.target - 1, abs=1e-12)
+        if not codec.quality.integer:
+            assert abs(miss) <= TOLERANCE
+        assert encodes >= 1
+        images = [codec.decode(codec.encode(image, step.quality)) for image in images]
+    unsure = kind(move=move)
+    unsure.deterministic = False
+    assert plan_set(unsure, IMAGES, schedule, generations) == plan
+
+
+def test_a_plan_out_of_reach_says_why(tmp_path):
+    plan = plan_set(rate_codecs.Quantiser(), IMAGES, Drift(60, 600), 3)
+    assert len(plan.steps) == 1
+    assert "Generation 2 of the set failed: quantiser: 330 bpp is out of reach on this set" in plan.reason
+
+
+def test_a_stored_plan_is_read_as_it_was_and_damage_is_noticed(tmp_path):
+    store = Store.open(tmp_path)
+    schedule = FixedRate(60)
+    plan = plan_set(rate_codecs.Continuous(), IMAGES, schedule, 4)
+    key = setrate.identity({"name": "c", "identity": {}}, ["a", "b"], schedule, 4, "uint8")
+    assert setrate.read(store, key) is None
+    setrate.write(store, key, plan)
+    assert setrate.read(store, key) == plan
+    assert setrate.read(store, key | {"images": ["a"]}) is None
+    (path,) = (store.root / "plans").iterdir()
+    path.write_bytes(path.read_bytes().replace(b"60", b"61", 1))
+    assert setrate.read(store, key) is None
+
+
+def test_a_run_by_dataset_hits_the_mean_and_is_resumed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(run, "run_tasks", functools.partial(run_tasks, backend="sequential"))
+    monkeypatch.setattr(setplans, "plan", functools.partial(setplans.plan, backend="sequential"))
+    (tmp_path / "set").mkdir()
+    for n in range(3):
+        save_png(tmp_path / "set" / f"{n}.png", astronaut()[100 * n :, 50 * n :][:200, :180])
+    command = ["--codec", "webp", "--bpp", "0.8", "--rate-by", "dataset", "--generations", "3", "--edit", "shift:1"]
+    command += ["--dataset", str(tmp_path / "set"), "--out", str(tmp_path / "run")]
+    assert reencode.main(command) == 0
+    printed = capsys.readouterr().out
+    assert "webp [bpp+shift:1,dataset], bpp 0.8+shift 1,dataset" in printed
+    assert "No codec, shift:1 between generations" in printed
+    table = pd.read_parquet(tmp_path / "run" / "generations.parquet")
+    for _, part in table.groupby("generation"):
+        assert part["quality"].nunique() == 1
+        assert part["bpp"].mean() / 0.8 - 1 == pytest.approx(part["miss"].iloc[0], abs=1e-12)
+        assert abs(part["miss"].iloc[0]) <= 0.02
+        assert part["bpp"].nunique() == 3
+    assert reencode.main(command) == 0
+    printed = capsys.readouterr().out
+    assert "3 done before, 0 to code" in printed
+    assert "Choosing" not in printed
+    with pytest.raises(BenchError, match="is out of reach on this set"):
+        reencode.main([*command, "--bpp", "500"])
