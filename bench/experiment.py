@@ -1,0 +1,203 @@
+"""``python -m bench.experiment NAME``: ready-made experiments, each a small TOML file that can be copied and changed.
+
+    python -m bench.experiment                              lists them
+    python -m bench.experiment iat-fig6-drift --codecs jpeg,webp --dataset kodak
+    python -m bench.experiment my-experiment.toml
+
+A file has the keys of KEYS, which are the options of ``bench.reencode`` by the same names; lists stand for what is
+separated by commas there. What is given on the command line goes before the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from bench import provenance
+from bench.cli import OK, Parser, positive_int, run
+from bench.codec import BenchError
+from bench.reencode import SNAPSHOTS, add_run_options, request
+from bench.run import execute
+from bench.schedule_options import ONE_OF, add_options
+
+FOLDER = Path(__file__).parent / "experiments"
+
+_LISTS = ("codecs", "quality", "bpp", "schedule", "chain", "edit", "reports", "published")
+KEYS: dict[str, str] = {
+    "description": "one sentence",
+    "source": "where the experiment comes from",
+    "dataset": "name of a set, folder or file",
+    "codecs": "list of codecs, with a quality or without",
+    "quality": "list of qualities, an operating point each",
+    "bpp": "list of rates, an operating point each",
+    "drift": '"A:B", rates or "quality:A:B"',
+    "schedule": "name, file, or list of rates, one a generation",
+    "walk": '"LO:HI", rates or "quality:LO:HI"',
+    "chain": "list of codecs with qualities that hand over to each other",
+    "edit": "list of edits between generations",
+    "rate_by": '"image" or "dataset"',
+    "rate_side": '"nearest" or "below"',
+    "seed": "of walk, a whole number",
+    "carrier": '"uint8" or "float"',
+    "generations": "how many",
+    "snapshots": "generations whose pixels are kept, or none",
+    "reports": "list of what is printed and drawn",
+    "published": "list of published curves beside ours",
+}
+"""What a file may hold."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, or 1 where some chains failed. Raises BenchError on what a user can act on."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    options = _parser().parse_args(argv)
+    if options.experiment is None:
+        print(listing())
+        return OK
+    experiment = read(options.experiment)
+    if options.show:
+        print(find(options.experiment).read_text(encoding="utf-8"), end="")
+        return OK
+    wanted = request(_options(experiment, options), provenance.command("bench.experiment", argv))
+    reports = tuple(experiment.get("reports", ("generations",)))
+    published = tuple(experiment.get("published", ()))
+    if not options.quiet:
+        print(f"{options.experiment}: {experiment.get('description', 'no description')}")
+        print(f"Source: {experiment['source']}\n" if "source" in experiment else "")
+    name = find(options.experiment).stem + ("" if options.codecs is None else f"_{options.codecs}")
+    return execute(replace(wanted, reports=reports, published=published, name=name))
+
+
+def listing() -> str:
+    """Names and descriptions of the experiments that come with the project."""
+    lines = ["Ready-made experiments; copy a file, change it, and name it instead (--show prints one):", ""]
+    names = sorted(path.stem for path in FOLDER.glob("*.toml"))
+    lines += [f"{name:<16} {read(name)['description']}" for name in names]
+    return "\n".join(lines)
+
+
+def find(name: str) -> Path:
+    """The file of an experiment, given by its name or path; raise BenchError where there is none."""
+    path = FOLDER / f"{name}.toml"
+    if path.is_file():
+        return path
+    path = Path(name).expanduser()
+    if path.suffix == ".toml":
+        if path.is_file():
+            return path
+        raise BenchError(f"There is no file {name}; name an experiment or a .toml file that is there.")
+    known = sorted(each.stem for each in FOLDER.glob("*.toml"))
+    raise BenchError(f"Unknown experiment {name!r}: {_close(name, known)}python -m bench.experiment lists them.")
+
+
+def read(name: str) -> dict[str, Any]:
+    """The keys of an experiment, checked.
+
+    Raises:
+        BenchError: no such experiment, not TOML, an unknown key, or a value of the wrong kind.
+    """
+    from bench.reports import REPORTS
+
+    path = find(name)
+    try:
+        keys = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
+        raise BenchError(f"{path} can't be read as TOML: {str(error).rstrip('.')}.") from error
+    for key, value in keys.items():
+        if key not in KEYS:
+            raise BenchError(f"{path} has an unknown key {key!r}: {_close(key, KEYS)}keys are {', '.join(KEYS)}.")
+        _check(path, key, value)
+    for report in keys.get("reports", ()):
+        if report not in REPORTS:
+            close = _close(report, REPORTS)
+            raise BenchError(f"{path} asks for an unknown report {report!r}: {close}reports are {', '.join(REPORTS)}.")
+    if not keys.keys() & {"codecs", "chain"}:
+        raise BenchError(f"{path} names no codecs: give a list with the key codecs, or chain for a hand-over.")
+    return keys
+
+
+def _check(path: Path, key: str, value: Any) -> None:
+    """Raise BenchError unless the value is of the kind that the key takes."""
+    scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if key in ("generations", "seed"):
+        good = whole and (key == "seed" or value >= 1)
+    elif key in _LISTS:
+        good = isinstance(value, str) or (
+            isinstance(value, list) and bool(value) and all(isinstance(each, str | int | float) for each in value)
+        )
+        good = good or (scalar and key in ("quality", "bpp"))
+    else:
+        good = isinstance(value, str)
+    if key in ("reports", "published"):
+        good = good and isinstance(value, list)
+    if not good:
+        raise BenchError(f"{path}: {key} must be {KEYS[key]}, got {value!r}.")
+
+
+def _options(experiment: dict[str, Any], options: argparse.Namespace) -> argparse.Namespace:
+    """The options that ``bench.reencode`` would have been given."""
+    found = argparse.Namespace(**vars(_defaults()) | vars(options))
+    del found.codecs, found.experiment, found.show
+    for key in (*ONE_OF, "edit", "rate_by", "rate_side", "seed", "carrier"):
+        if key in experiment:
+            setattr(found, key, _text(experiment[key]) if key != "seed" else experiment[key])
+    codecs = options.codecs
+    if "chain" in experiment:
+        found.chain = codecs or found.chain
+    else:
+        found.codec = codecs or _text(experiment["codecs"])
+    found.dataset = options.dataset or experiment.get("dataset", "sample")
+    found.generations = options.generations or experiment.get("generations")
+    found.snapshots = options.snapshots or str(experiment.get("snapshots", SNAPSHOTS))
+    _check_choices(found)
+    return found
+
+
+def _check_choices(options: argparse.Namespace) -> None:
+    """Options with a fixed choice are checked by the parser on a command line; a file's must be as well."""
+    parser = Parser(prog="python -m bench.experiment")
+    add_options(parser.add_argument)
+    given = ["--rate-by", options.rate_by, "--rate-side", options.rate_side, "--carrier", options.carrier]
+    parser.parse_args(given)
+
+
+def _defaults() -> argparse.Namespace:
+    parser = Parser()
+    add_options(parser.add_argument)
+    return parser.parse_args([])
+
+
+def _text(value: Any) -> str:
+    return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
+
+
+def _close(name: str, known: Any) -> str:
+    close = get_close_matches(name, list(known), n=3)
+    return f"did you mean {' or '.join(close)}? " if close else ""
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="python -m bench.experiment",
+        description="Run a ready-made experiment, or one of your own; without a name, list them.",
+    )
+    add = parser.add_argument
+    add("experiment", nargs="?", help="name, or a .toml file")
+    add("--show", action="store_true", help="print the file instead of running it, to be copied")
+    add("--codecs", help="instead of those of the file; of a hand-over, its chain")
+    add("--dataset", help="instead of that of the file")
+    add("--generations", type=positive_int, help="instead of those of the file")
+    add_run_options(parser)
+    parser.set_defaults(snapshots=None)
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)
