@@ -71,8 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if args.minutes <= 0:
         raise BenchError(f"--minutes must be above 0, got {args.minutes:g}.")
-    if args.crop % 64:
-        raise BenchError(f"--crop must be a multiple of 64, got {args.crop}.")
+    if args.crop % 64 or (args.system == "sft" and args.crop < 128):
+        least = ", and at least 128 for its reflect padding" if args.system == "sft" else ""
+        raise BenchError(f"--crop must be a multiple of 64{least}, got {args.crop}.")
     if args.threads:
         torch.set_num_threads(args.threads)
     device = torch.device(args.device)

@@ -1,5 +1,7 @@
 """The entropy model: densities against scipy, fixed point against float, wavefronts, and the coder."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from baselines.entropy.gaussian import gaussian_likelihood
 from baselines.entropy.header import Header, pack, unpack
 from baselines.entropy.hyperprior import EntropyConfig, EntropyModel, MaskedConv2d
 from baselines.entropy.latents import LatentCoder
+from baselines.entropy.non_local import NonLocalAttention
 from baselines.entropy.prior import compress_range, expand_range
 from baselines.entropy.wavefront import wavefronts
 from bench.codec import BitstreamError
@@ -141,6 +144,56 @@ def test_coder_round_trip_and_rate(context: bool, domain: str) -> None:
     assert 8 * len(data) == pytest.approx(estimate, rel=0.01, abs=64)
 
 
+@pytest.mark.parametrize("context", [True, False])
+@pytest.mark.parametrize("domain", ["log", "linear"])
+def test_centred_quantisation_rounds_the_distance_to_the_mean(context: bool, domain: str) -> None:
+    model = small_model(context, domain)
+    coder = LatentCoder(model, torch.device("cpu"))
+    rng = np.random.default_rng(3)
+    y, z = rng.normal(0, 1.5, (12, 8, 12)), rng.integers(-3, 4, (5, 2, 3)).astype(np.int32)
+    data, bits = coder.encode(y, z, centred=True)
+    y_hat, z_hat = LatentCoder(model, torch.device("cpu")).decode_both(data, bits, 8, 12, centred=True)
+    np.testing.assert_array_equal(z_hat, z)
+    assert np.abs(y_hat - y).max() <= 0.5
+    # the symbols are whole steps from the means that the float networks predict from what was decoded
+    with torch.no_grad():
+        scale, mean = model.parameters_of(torch.from_numpy(y_hat)[None].float(), torch.from_numpy(z)[None].float())
+    distance = y_hat - mean[0].numpy()
+    assert np.abs(distance - np.round(distance)).max() < 0.05
+    assert 0.1 < np.abs(y_hat - np.round(y_hat)).mean() < 0.4  # not whole numbers themselves
+    symbols = torch.from_numpy(np.round(distance))[None]
+    with torch.no_grad():
+        estimate = -float(torch.log2(gaussian_likelihood(symbols, scale.double(), torch.zeros_like(symbols))).sum())
+        estimate -= float(torch.log2(model.bottleneck.likelihood(torch.from_numpy(z)[None].float())).sum())
+    assert 8 * len(data) == pytest.approx(estimate, rel=0.02, abs=64)
+
+
+def test_fixed_transposed_convolution_follows_the_float_one() -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.ConvTranspose2d(6, 4, 5, 2, 2, output_padding=1),
+        torch.nn.LeakyReLU(0.01),
+        torch.nn.Conv2d(4, 3, 3, padding=1),
+    )
+    x = torch.randint(-9, 10, (1, 6, 3, 5)).double()
+    fixed = FixedSequence(network, torch.device("cpu"))(x * ONE)
+    assert torch.equal(fixed, fixed.round())
+    with torch.no_grad():
+        floating = network.double()(x)
+    assert fixed.shape == floating.shape == (1, 3, 6, 10)
+    assert float((fixed / ONE - floating).abs().max()) < 0.01
+
+
+def test_non_local_attention_lets_every_position_see_all_others() -> None:
+    torch.manual_seed(0)
+    attention = NonLocalAttention(4)
+    z = torch.randn(1, 4, 9, 20, requires_grad=True)
+    (gradient,) = torch.autograd.grad(attention(z)[0, :, 0, 0].sum(), z)
+    assert bool((gradient[0].abs().sum(0) > 0).all())
+    config = EntropyConfig(12, 5, 10, 10, 14, False, 16, (20, 18), "log", True)
+    assert EntropyModel(config).hyper_analysis(torch.randn(1, 12, 8, 12)).shape == (1, 5, 2, 3)
+
+
 def test_encoder_in_one_go_agrees_with_decoder_in_wavefronts_for_any_thread_count() -> None:
     model = small_model()
     y = np.random.default_rng(1).integers(-4, 5, (12, 16, 20)).astype(np.int32)
@@ -173,6 +226,8 @@ def test_header_round_trip_and_refusals() -> None:
     stream = pack(header, b"payload")
     assert len(stream) - 7 <= 19
     assert unpack(stream, "iat", b"\x12\x34") == (header, b"payload")
+    centred = replace(header, bits=12, centred=True)
+    assert unpack(pack(centred, b""), "iat", b"\x12\x34") == (centred, b"")
     with pytest.raises(BitstreamError, match="another checkpoint"):
         unpack(stream, "iat", b"\x12\x35")
     for position in range(len(stream)):
