@@ -1,0 +1,364 @@
+"""The viewer in a headless Chromium: what a person does with it, from disk and over http."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import http.server
+import io
+import os
+import re
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import report_run
+from PIL import Image as Pillow
+
+from bench.report.__main__ import main
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'reencode-bench[test]'")
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+READY = "#stage[data-ready]"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = os.environ.get("BENCH_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    with playwright.sync_playwright() as drive:
+        if program is None and not Path(drive.chromium.executable_path).exists():
+            pytest.skip("needs Chromium: apt-get install chromium, or name one with BENCH_CHROMIUM")
+        found = drive.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """Folder of a report of two images and three codecs, one of which fails."""
+    root = tmp_path_factory.mktemp("viewer")
+    report_run.make(root / "run")
+    main([str(root / "run"), "--out", str(root / "report"), "--quiet"])
+    return root / "report"
+
+
+@pytest.fixture(scope="module")
+def server(report):
+    """Address of the report over http, where pixels may be read."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(report))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
+        thread = threading.Thread(target=found.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{found.server_port}/index.html"
+        found.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def visit(browser, report, server):
+    """Open the page; afterwards nothing may have been said on the console, and nothing asked of anyone else."""
+    said, asked, contexts = [], [], []
+
+    def opened(hash="", *, disk=False, width=1200, height=900, **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(((report / "index.html").as_uri() if disk else server) + hash)
+        page.wait_for_selector(READY)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert said == []
+    here = (report.as_uri(), server.removesuffix("/index.html"), "data:")
+    assert [url for url in asked if not url.startswith(here)] == []
+
+
+def pixels(page, layer):
+    """(H, W, 3) uint8 of a canvas, as the browser has it."""
+    url = page.evaluate("(id) => document.querySelector(`#layer-${id} canvas`).toDataURL()", layer)
+    return np.asarray(Pillow.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB"))
+
+
+def until(page, condition):
+    """Wait for a JavaScript expression; the page itself forbids the way Playwright would do it."""
+    for _ in range(100):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never true: {condition}")
+
+
+def shown(page, left, right, generation, right_generation="same", image=0):
+    """Wait until this is on the stage; codecs by name."""
+    place = {"coarse": 0, "fails": 1, "jpeg": 2}
+    wanted = f"{image} {place[left]} {place[right]} {generation} {right_generation}"
+    page.wait_for_selector(f"#stage[data-ready='{wanted}']")
+
+
+def chain(codec, image="im0"):
+    return report_run.chain(codec, report_run.photographs()[image])
+
+
+def slide(page, generation):
+    page.locator("#generation").fill(str(generation))
+
+
+@pytest.mark.parametrize("disk", [True, False])
+def test_it_opens_from_disk_and_over_http(visit, disk):
+    page = visit(disk=disk)
+    assert page.locator("#about").inner_text().startswith("2 images, 3 codecs, up to 12 generations")
+    assert page.locator("#curves svg").count() == 4
+    assert page.locator("#curves [data-metric=psnr] .curve").count() == 3
+    sizes = page.eval_on_selector_all("#layer-left canvas", "all => all.map((c) => [c.width, c.height])")
+    assert sizes == [[144, 96]]
+
+
+def test_the_slider_moves_the_image(visit):
+    page = visit("#left=jpeg|quality:25&right=coarse|quality:25&mode=side")
+    kept = chain("jpeg")
+    for generation in (1, 5, 10, 2, 0):
+        slide(page, generation)
+        shown(page, "jpeg", "coarse", generation)
+        np.testing.assert_array_equal(pixels(page, "left"), kept[generation])
+    assert "source" in page.locator("#caption-left").inner_text()
+
+
+def test_the_nearest_kept_generation_is_shown_and_said(visit):
+    page = visit("#left=jpeg|quality:25&right=coarse|quality:25&generation=7")
+    shown(page, "jpeg", "coarse", 7)
+    caption = page.locator("#caption-left").inner_text()
+    assert "generation 5 " in caption
+    assert "nearest kept to 7" in caption
+    np.testing.assert_array_equal(pixels(page, "left"), chain("jpeg")[5])
+    # At a fixed point the pixels of another generation are those asked for, and nothing needs to be excused.
+    caption = page.locator("#caption-right").inner_text()
+    assert "generation 7 " in caption
+    assert "nearest" not in caption
+    page.keyboard.press("Shift+ArrowRight")
+    shown(page, "jpeg", "coarse", 10)
+    assert "nearest" not in page.locator("#caption-left").inner_text()
+
+
+def test_figures_follow_the_slider(visit):
+    page = visit("#left=jpeg|quality:25&right=coarse|quality:25&generation=7&table=left")
+    row = page.locator("#table tr[aria-current]")
+    assert row.locator("th").inner_text() == "7"
+    before = page.locator("[data-metric=psnr] .now-values").inner_text()
+    dot = page.locator("[data-metric=psnr] circle.left")
+    at = float(dot.get_attribute("cx"))
+    slide(page, 10)
+    shown(page, "jpeg", "coarse", 10)
+    assert row.locator("th").inner_text() == "10"
+    assert float(dot.get_attribute("cx")) > at
+    assert page.locator("[data-metric=psnr] .now-values").inner_text() != before
+    mse = ((chain("jpeg")[10].astype(float) - chain("jpeg")[0]) ** 2).mean()
+    expected = f"{10 * np.log10(255**2 / mse):.2f}"
+    assert page.locator("[data-metric=psnr] .now-values").inner_text().startswith(expected)
+    assert expected in page.locator("#caption-left").inner_text()
+    page.locator("#table tbody button").nth(2).click()
+    shown(page, "jpeg", "coarse", 3)
+
+
+def test_the_difference_is_exact(visit):
+    page = visit(
+        "#left=jpeg|quality:25&right=coarse|quality:25&generation=10&right-generation=0&mode=difference&gain=4"
+    )
+    shown(page, "jpeg", "coarse", 10, 0)
+    kept = chain("jpeg")
+    expected = np.abs(kept[10].astype(int) - kept[0])
+    np.testing.assert_array_equal(pixels(page, "difference"), np.minimum(255, 4 * expected))
+    page.locator("#gain").select_option("32")
+    np.testing.assert_array_equal(pixels(page, "difference"), np.minimum(255, 32 * expected))
+
+
+@pytest.mark.parametrize("disk", [True, False])
+def test_the_wipe_shows_left_on_the_left_and_right_on_the_right(visit, disk):
+    page = visit("#left=jpeg|quality:25&right=coarse|quality:25&generation=10&mode=wipe&wipe=0.5", disk=disk)
+    shown(page, "jpeg", "coarse", 10)
+
+    def photo(wipe=None):
+        if wipe is not None:
+            page.evaluate(f"location.hash = location.hash.replace(/wipe=[^&]*/, 'wipe={wipe}')")
+            until(page, f"document.querySelector('#wipe').style.left === '{100 * wipe:g}%'")
+        page.wait_for_timeout(100)
+        return np.asarray(Pillow.open(io.BytesIO(page.locator("#port-left").screenshot())).convert("RGB")).astype(int)
+
+    until(page, "location.hash.includes('wipe=0.5')")
+    right, left, half = photo(0), photo(1), photo(0.5)
+    middle, margin = half.shape[1] // 2, 30
+    there = slice(margin, -margin)
+    np.testing.assert_array_equal(half[there, margin : middle - margin], left[there, margin : middle - margin])
+    np.testing.assert_array_equal(half[there, middle + margin : -margin], right[there, middle + margin : -margin])
+    assert np.abs(left - right)[there, margin:-margin].max() > 20
+    box = page.locator("#port-left").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    assert page.locator("#wipe").get_attribute("aria-valuenow") == "80"
+    page.mouse.move(1, 1)
+    end = int(0.8 * half.shape[1]) - margin
+    np.testing.assert_array_equal(photo()[there, margin:end], left[there, margin:end])
+    page.locator("#wipe").focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#wipe").get_attribute("aria-valuenow") == "78"
+
+
+def test_zoom_and_pan_go_in_step_and_show_pixels(visit):
+    page = visit("#left=jpeg|quality:25&right=coarse|quality:25&mode=side")
+
+    def transforms():
+        return page.eval_on_selector_all(
+            "#layer-left canvas, #layer-right canvas", "all => all.map((c) => c.style.transform)"
+        )
+
+    whole = transforms()
+    box = page.locator("#port-right").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.25)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -400)
+    page.keyboard.up("Control")
+    until(page, "document.querySelector('#stage').classList.contains('zoomed')")
+    zoomed = transforms()
+    assert zoomed[0] == zoomed[1] != whole[0]
+    style = page.eval_on_selector("#layer-left canvas", "(c) => c.style.imageRendering")
+    assert style == "pixelated"
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.25 + 30, box["y"] + box["height"] * 0.25 + 20, steps=3)
+    page.mouse.up()
+    moved = transforms()
+    assert moved[0] == moved[1] != zoomed[0]
+    page.locator("#zoom-fit").click()
+    assert transforms() == whole
+
+
+@pytest.mark.parametrize("disk", [True, False])
+def test_a_link_restores_everything(visit, disk):
+    page = visit(disk=disk)
+    page.locator("#image").select_option("1")
+    page.locator("#left").select_option(label="jpeg, quality 25")
+    page.locator("#right").select_option(label="coarse, quality 25")
+    page.locator("#right-generation").select_option("1")
+    page.locator("#modes label", has_text="Wipe").click()
+    page.locator("#scopes label", has_text="mean").click()
+    page.locator("#tables label", has_text="right").click()
+    slide(page, 5)
+    page.locator("#stage").focus()
+    for key in ("+", "+", "d", "z", "]"):
+        page.keyboard.press(key)
+    shown(page, "jpeg", "coarse", 5, 1, image=1)
+    until(page, "location.hash.includes('wipe=0.55') && location.hash.includes('generation=5')")
+    link = page.evaluate("location.hash")
+
+    def everything(page):
+        return page.evaluate(
+            """() => ({
+                captions: [...document.querySelectorAll("figcaption")].map((c) => c.textContent),
+                choices: [...document.querySelectorAll("select")].map((s) => s.value),
+                radios: [...document.querySelectorAll("input:checked")].map((r) => r.value),
+                slider: document.querySelector("#generation").value,
+                wipe: document.querySelector("#wipe").style.left,
+                transform: document.querySelector("#layer-left canvas").style.transform,
+                table: document.querySelector("#table").textContent,
+                note: document.querySelector("#table-note").textContent,
+            })"""
+        )
+
+    again = visit(link, disk=disk)
+    shown(again, "jpeg", "coarse", 5, 1, image=1)
+    first, second = everything(page), everything(again)
+    # Four decimals of the place stand in the link.
+    parts = [[float(x) for x in re.findall(r"[-.0-9]+", state.pop("transform"))] for state in (first, second)]
+    assert first == second
+    np.testing.assert_allclose(*parts, atol=1)
+    assert first["radios"] == ["wipe", "mean", "right"]
+
+
+def test_a_link_that_makes_no_sense_shows_the_beginning(visit):
+    page = visit("#left=nonsense&generation=-3&zoom=999&mode=toString&image=tiny/none&x=&wipe=abc")
+    assert page.locator("#generation").input_value() == "10"
+    assert page.locator("input[name=mode]:checked").input_value() == "side"
+    page.evaluate("location.hash = '#generation=9999&right-generation=7'")
+    until(page, "document.querySelector('#number').textContent === '12 of 12'")
+    assert page.locator("#right-generation").input_value() == "7"
+
+
+def test_a_failed_chain_is_shown_with_its_reason(visit):
+    page = visit("#left=fails|quality:25&right=jpeg|quality:25&generation=4&mode=side")
+    shown(page, "fails", "jpeg", 4)
+    message = page.locator("#port-left .message")
+    assert message.inner_text() == f"Failed at generation 3: {report_run.REASON}"
+    assert page.locator("#failed li").count() == 2
+    assert "(failed at 3)" in page.locator("#left").inner_text()
+    slide(page, 2)
+    shown(page, "fails", "jpeg", 2)
+    assert not message.is_visible()
+    np.testing.assert_array_equal(pixels(page, "left"), chain("fails")[2])
+
+
+def test_by_keyboard_alone(visit):
+    page = visit("#left=jpeg|quality:25&right=coarse|quality:25&generation=5&mode=side")
+    state = functools.partial(page.eval_on_selector, expression="(c) => c.value")
+    page.keyboard.press("ArrowLeft")
+    assert state("#generation") == "4"
+    page.keyboard.press("End")
+    assert state("#generation") == "12"
+    page.keyboard.press("Home")
+    assert state("#generation") == "0"
+    page.keyboard.press("3")
+    assert page.locator("input[name=mode]:checked").input_value() == "difference"
+    page.keyboard.press("g")
+    assert state("#gain") == "16"
+    page.keyboard.press("x")
+    assert (state("#left"), state("#right")) == ("0", "2")
+    page.keyboard.press("PageDown")
+    assert state("#image") == "1"
+    page.keyboard.press("o")
+    assert state("#right-generation") == "0"
+    page.keyboard.press("m")
+    assert "mean of per-image values" in page.locator("#scope-note").inner_text()
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    assert page.locator("#keys tr").count() == 16
+    page.keyboard.press("ArrowRight")
+    assert state("#generation") == "0"
+    page.keyboard.press("Escape")
+    assert not page.locator("#help").is_visible()
+
+
+def test_labels_for_those_who_cannot_see_it(visit):
+    page = visit("#mode=wipe")
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll("button, select, input, canvas, svg[role=img], [role=slider]")]
+            .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length)
+                && e.id !== "" && !e.closest("[hidden]")).map((e) => e.outerHTML.slice(0, 80))"""
+    )
+    assert unnamed == []
+    assert "jpeg" in page.locator("#live").inner_text() or "coarse" in page.locator("#live").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone(visit, scheme):
+    page = visit(width=375, height=740, color_scheme=scheme, device_scale_factor=2, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    assert page.locator("input[name=mode]:checked").input_value() == "wipe"
+    box = page.locator("#port-left").bounding_box()
+    assert box["width"] > 340
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert light == (scheme == "light")
+    page.locator("#modes label", has_text="Side by side").tap()
+    boxes = [page.locator(f"#port-{side}").bounding_box() for side in ("left", "right")]
+    assert boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"]
