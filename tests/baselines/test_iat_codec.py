@@ -113,7 +113,7 @@ def test_missing_and_foreign_checkpoints_get_a_sentence(tmp_path: Path) -> None:
     missing = IATCodec(checkpoint=str(tmp_path / "none.safetensors"))
     assert missing.available()[0] is False
     assert "--checkpoint" in missing.available()[1]
-    with pytest.raises(BenchError, match="[Nn]o checkpoint at"):
+    with pytest.raises(BenchError, match=r"[Nn]o checkpoint at"):
         missing.encode(photograph(8, 8), 0.5)
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(b"not a checkpoint at all")
