@@ -1,0 +1,155 @@
+"""``python -m bench.summary RUN_OR_TABLE ...``: the tables of a run, to read and to put into a paper.
+
+Operating points (rate and quality at generation 1, drop at N, half-lives, fixed points, colour shift), areas under the
+curves, BD-rates against an anchor, and what re-encoding costs each codec in rate. The arithmetic is that of
+``bench.generation_loss``, ``bench.bd``, ``bench.compare`` and ``bench.bootstrap``; nothing is computed here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from bench import summary_show, tables
+from bench.bd import auc_table
+from bench.bootstrap import bd_rate_interval
+from bench.cli import OK, Parser, positive_int, run
+from bench.codec import BenchError
+from bench.compare import Pair, compare
+from bench.generation_loss import loss_table
+from bench.rd import AVERAGE, METRICS, common_images, curve, generation_means, systems
+
+INTERVAL = ["bd_rate_low", "bd_rate_high", "no_interval"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; ``argv`` without the program's name. Returns the exit code, raises BenchError."""
+    options = _parser().parse_args(argv)
+    records = _records(options)
+    last = _last(records, options.generation)
+    found, left_out = summarise(records, last, options.anchor, options.metric, options.bootstrap, options.seed)
+    sys.stdout.write(summary_show.text(found, left_out))
+    if options.out is not None:
+        for path in summary_show.write(found, left_out, options.out):
+            print(f"Wrote {path}.", file=sys.stderr)
+    return OK
+
+
+def summarise(
+    records: pd.DataFrame,
+    last: int,
+    anchor: str | None,
+    metric: str = "psnr",
+    resamples: int | None = None,
+    seed: int = 0,
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """All tables of a summary.
+
+    Args:
+        records: as from ``bench.tables.read``.
+        last: generation N.
+        anchor: system or codec of the BD-rates; None: jpeg where it is there, else the first one.
+        metric: "psnr" or "ms_ssim_db", of areas and BD-rates.
+        resamples: draws of a bootstrap interval over images; None for no interval.
+        seed: of the draws.
+
+    Returns:
+        The tables ``points`` (``loss_table``), ``auc`` and ``bd_rate`` (at generation 1 and N) and ``bd_rate_own``
+        (generation N against the own generation 1), and the images and points left out of them, as from
+        ``common_images``.
+
+    Raises:
+        BenchError: there is no such anchor, or nothing that all codecs coded.
+    """
+    common = common_images(records[records["generation"] <= last])
+    if common.records.empty:
+        raise BenchError("No image was coded by all codecs up to that generation; choose another with --generation.")
+    means = generation_means(common.records)
+    generations = list(dict.fromkeys([1, last]))
+    areas, against, own = [], [], []
+    for dataset, mine in means.groupby("dataset", sort=True):
+        names = list(dict.fromkeys(mine["system"]))
+        first = _anchor(anchor, mine, str(dataset))
+        for generation in generations:
+            curves = {name: curve(mine, str(dataset), name, generation, metric) for name in names}
+            table = auc_table(curves)
+            table.insert(0, "dataset", dataset)
+            table.insert(2, "generation", generation)
+            areas.append(table.assign(metric=metric, average=AVERAGE))
+            against += [Pair(str(dataset), name, generation, first, generation) for name in names if name != first]
+        own += [Pair(str(dataset), name, last, name, 1) for name in names if last > 1]
+
+    def bd_rates(pairs: list[Pair]) -> pd.DataFrame:
+        table = compare(means, pairs, metric).assign(average=AVERAGE)
+        return table if resamples is None else _with_intervals(table, common.records, metric, resamples, seed)
+
+    found = {"points": loss_table(common.records, last), "auc": pd.concat(areas, ignore_index=True)}
+    return found | {"bd_rate": bd_rates(against), "bd_rate_own": bd_rates(own)}, common.dropped
+
+
+def _with_intervals(table: pd.DataFrame, records: pd.DataFrame, metric: str, resamples: int, seed: int) -> pd.DataFrame:
+    bounds: list[tuple[float | None, float | None, str]] = []
+    for row in table.to_dict("records"):
+        if pd.isna(row["bd_rate"]):
+            bounds.append((None, None, ""))
+            continue
+        here = records[records["dataset"] == row["dataset"]]
+        sides = ((row["anchor"], row["anchor_generation"]), (row["codec"], row["generation"]))
+        interval = bd_rate_interval(here, *sides, metric=metric, resamples=resamples, seed=seed)
+        bounds.append((interval.low, interval.high, interval.reason))
+    columns = pd.DataFrame(bounds, columns=INTERVAL, index=table.index)
+    return table.assign(**{name: columns[name] for name in INTERVAL})
+
+
+def _records(options: argparse.Namespace) -> pd.DataFrame:
+    records = tables.read(options.tables)
+    there = sorted(set(records["dataset"]))
+    if options.dataset is not None:
+        if options.dataset not in there:
+            raise BenchError(f"No records on {options.dataset!r} in these tables, only on {', '.join(there)}.")
+        records = records[records["dataset"] == options.dataset]
+    return records.assign(system=systems(records))
+
+
+def _last(records: pd.DataFrame, wanted: int | None) -> int:
+    """Generation N: the one asked for, or the last that every operating point has."""
+    reach = records.groupby(["dataset", "system", "schedule"])["generation"].max()
+    last = int(reach.min())
+    if wanted is not None and wanted > last:
+        dataset, system, schedule = reach.idxmin()
+        point = f"{system}, {schedule.replace(':', ' ')} on {dataset}"
+        raise BenchError(f"--generation {wanted} is too far: {point} was run for {last} generations.")
+    return wanted or last
+
+
+def _anchor(name: str | None, means: pd.DataFrame, dataset: str) -> str:
+    known = dict(zip(means["system"], means["codec"], strict=True))
+    if name is None:
+        return "jpeg" if "jpeg" in known else next(iter(known))
+    found = [name] if name in known else [system for system, codec in known.items() if codec == name]
+    if len(found) != 1:
+        what = f"one of {', '.join(found)}" if found else f"not in the tables, only {', '.join(known)}"
+        raise BenchError(f"--anchor {name!r} is {what} on {dataset}: name one of them.")
+    return found[0]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m bench.summary", description="Print the tables of runs, and write them for papers.")
+    add = parser.add_argument
+    add("tables", nargs="+", metavar="RUN_OR_TABLE", help="run folders, .parquet or .csv tables; joined")
+    add("--generation", type=positive_int, help="N of the tables; without it the last one that all were run to")
+    add("--anchor", help="codec the BD-rates are against; without it jpeg, or the first one")
+    add("--metric", choices=METRICS, default=METRICS[0], help="quality of areas and BD-rates")
+    add("--dataset", help="only this dataset")
+    add("--bootstrap", type=positive_int, metavar="R", help="95 %% intervals of BD-rates over images, R resamples")
+    add("--seed", type=int, default=0, help="seed of --bootstrap")
+    add("--out", type=Path, help="folder to write each table to, as CSV, Markdown, LaTeX and text")
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)
