@@ -69,12 +69,16 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 RUNS = [
-    ("iat", "--level scalar", "iat-compact-levelscalar"),
-    ("iat", "--no-context --nonlocal", "iat-compact-nocontext-nonlocal"),
+    ("iat", "--random-start --level scalar", "iat-compact-levelscalar"),
+    ("iat", "--random-start --no-context --nonlocal", "iat-compact-nocontext-nonlocal"),
     ("xie", "--lambda 0.01", "xie-compact-0.01"),
     ("sft", "", "sft-compact"),
-    ("ainn", "--lambda 0.01 --distortion jacobian --pdm residual --no-fdsm", "ainn-compact-nofdsm-pdmresidual-0.01"),
-    ("ainn", "--lambda 0.02 --ms-cfrm", "ainn-compact-mscfrm-0.02"),
+    (
+        "ainn",
+        "--random-start --lambda 0.01 --distortion jacobian --pdm residual --no-fdsm",
+        "ainn-compact-nofdsm-pdmresidual-0.01",
+    ),
+    ("ainn", "--random-start --lambda 0.02 --ms-cfrm", "ainn-compact-mscfrm-0.02"),
 ]
 
 
