@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requi
 .PHONY: demo test install install-test lint clean
 
 demo: install
-	$(BIN)/python -m bench.reencode --codec iat,jpeg,webp,avif,null --generations 50
+	$(BIN)/python -m bench.reencode --codec iat,jpeg,webp,avif --generations 50
 
 test: install-test lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
