@@ -117,9 +117,9 @@ class MsSsimReference:
     """
 
     def __init__(self, pixels: Image) -> None:
-        self._pixels = pixels
+        self._planes = cv2.split(pixels)
         self._channels: list[list[_Scale]] = []
-        for channel in cv2.split(pixels):
+        for channel in self._planes:
             plane = channel.astype(np.float32)
             scales = [_Scale.of(plane)]
             for _ in WEIGHTS[1:]:
@@ -129,8 +129,9 @@ class MsSsimReference:
 
     def compare(self, decoded: Image) -> float:
         """MS-SSIM of ``decoded``, (H, W, 3) uint8 RGB of the reference's size: 1 for equal images, never below 0."""
-        difference = cv2.subtract(decoded, self._pixels, dtype=cv2.CV_32F)
-        return float(np.mean([self._channel(i, d) for i, d in enumerate(cv2.split(difference))]))  # type: ignore[arg-type]
+        pairs = zip(cv2.split(decoded), self._planes, strict=True)
+        values = [self._channel(i, cv2.subtract(a, b, dtype=cv2.CV_32F)) for i, (a, b) in enumerate(pairs)]  # type: ignore[arg-type]
+        return float(np.mean(values))
 
     def _channel(self, channel: int, d: Plane) -> float:
         scales = self._channels[channel]
