@@ -23,7 +23,7 @@ from bench import provenance
 from bench.cli import OK, Parser, positive_int, run
 from bench.codec import BenchError
 from bench.reencode import SNAPSHOTS, add_run_options, request
-from bench.run import execute
+from bench.run import Request, execute
 from bench.schedule_options import ONE_OF, add_options
 
 FOLDER = Path(__file__).parent / "experiments"
@@ -33,7 +33,7 @@ KEYS: dict[str, str] = {
     "description": "one sentence",
     "source": "where the experiment comes from",
     "dataset": "name of a set, folder or file",
-    "codecs": "list of codecs, with a quality or without",
+    "codecs": "list of codecs, with a quality or without, or a table: qualities by codec",
     "quality": "list of qualities, an operating point each",
     "bpp": "list of rates, an operating point each",
     "drift": '"A:B", rates or "quality:A:B"',
@@ -64,14 +64,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.show:
         print(find(options.experiment).read_text(encoding="utf-8"), end="")
         return OK
-    wanted = request(_options(experiment, options), provenance.command("bench.experiment", argv))
-    reports = tuple(experiment.get("reports", ("generations",)))
-    published = tuple(experiment.get("published", ()))
+    wanted = prepare(experiment, options, provenance.command("bench.experiment", argv))
     if not options.quiet:
         print(f"{options.experiment}: {experiment.get('description', 'no description')}")
         print(f"Source: {experiment['source']}\n" if "source" in experiment else "")
     name = find(options.experiment).stem + ("" if options.codecs is None else f"_{options.codecs}")
-    return execute(replace(wanted, reports=reports, published=published, name=name))
+    return execute(replace(wanted, name=name))
+
+
+def prepare(experiment: dict[str, Any], options: argparse.Namespace, command: str) -> Request:
+    """What an experiment asks for.
+
+    Args:
+        experiment: as from ``read``.
+        options: codecs, dataset and generations, each None for those of the experiment, and the options of
+            ``bench.reencode.add_run_options``.
+        command: the line the user typed.
+    """
+    wanted = request(_options(experiment, options), command)
+    reports = tuple(experiment.get("reports", ("generations",)))
+    return replace(wanted, reports=reports, published=tuple(experiment.get("published", ())))
 
 
 def listing() -> str:
@@ -107,12 +119,14 @@ def read(name: str) -> dict[str, Any]:
     path = find(name)
     try:
         keys = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BenchError(f"{path} can't be read as TOML: {str(error).rstrip('.')}.") from error
     for key, value in keys.items():
         if key not in KEYS:
             raise BenchError(f"{path} has an unknown key {key!r}: {_close(key, KEYS)}keys are {', '.join(KEYS)}.")
         _check(path, key, value)
+    if isinstance(keys.get("codecs"), dict):
+        keys["codecs"] = [f"{codec}:{quality:g}" for codec, some in keys["codecs"].items() for quality in some]
     for report in keys.get("reports", ()):
         if report not in REPORTS:
             close = _close(report, REPORTS)
@@ -126,7 +140,11 @@ def _check(path: Path, key: str, value: Any) -> None:
     """Raise BenchError unless the value is of the kind that the key takes."""
     scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if key in ("generations", "seed"):
+    if key == "codecs" and isinstance(value, dict):
+        good = bool(value) and all(
+            isinstance(some, list) and some and all(map(_number, some)) for some in value.values()
+        )
+    elif key in ("generations", "seed"):
         good = whole and (key == "seed" or value >= 1)
     elif key in _LISTS:
         good = isinstance(value, str) or (
@@ -141,10 +159,15 @@ def _check(path: Path, key: str, value: Any) -> None:
         raise BenchError(f"{path}: {key} must be {KEYS[key]}, got {value!r}.")
 
 
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _options(experiment: dict[str, Any], options: argparse.Namespace) -> argparse.Namespace:
     """The options that ``bench.reencode`` would have been given."""
     found = argparse.Namespace(**vars(_defaults()) | vars(options))
-    del found.codecs, found.experiment, found.show
+    for name in ("codecs", "experiment", "show"):
+        vars(found).pop(name, None)
     for key in (*ONE_OF, "edit", "rate_by", "rate_side", "seed", "carrier"):
         if key in experiment:
             setattr(found, key, _text(experiment[key]) if key != "seed" else experiment[key])

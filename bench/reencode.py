@@ -10,11 +10,12 @@ from pathlib import Path
 
 from bench import provenance
 from bench.cli import Parser, positive_int, run
+from bench.cluster import BACKENDS
 from bench.codec import BenchError
 from bench.datasets import load
 from bench.run import Request, execute
-from bench.runner import Settings, make_codec
 from bench.schedule_options import DEFAULT_CODEC, DEFAULT_GENERATIONS, add_options, generations, points
+from bench.task import EVERY, Settings, make_codec
 
 SNAPSHOTS = "0,1,2,5,10,20,50"
 
@@ -33,7 +34,7 @@ def request(options: argparse.Namespace, command: str) -> Request:
         options: as ``add_options`` and ``add_run_options`` define them, with generations and dataset.
         command: the line the user typed.
     """
-    settings = _settings(options)
+    settings = run_settings(options)
     snapshots = _snapshots(options.snapshots)
     chosen = points(options, functools.partial(make_codec, settings=settings))
     values = vars(options) | {"generations": generations(options)}
@@ -52,6 +53,9 @@ def request(options: argparse.Namespace, command: str) -> Request:
         rate_by=options.rate_by,
         seed=options.seed,
         quiet=options.quiet,
+        backend=options.backend,
+        scheduler=options.scheduler,
+        dry_run=options.dry_run,
     )
 
 
@@ -70,11 +74,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--data-root", help="folder that holds the named sets (or variable BENCH_DATA)")
     add("--out", type=Path, help="run folder; without it one under results/runs/ named after codecs and images")
-    add("--jobs", type=positive_int, help="worker processes; without it one for each core")
+    add("--jobs", type=positive_int, help="chains coded at once; without it one for each core, or each worker of a cluster")
+    add("--backend", choices=BACKENDS, default="local", help="whose workers code: this machine's, or a cluster's")
+    add("--scheduler", metavar="ADDRESS", help="of the cluster: tcp://HOST:8786 for Dask, HOST:6379 for Ray")
     add("--device", default="cpu", help="where learned codecs run: cpu, cuda, cuda:1")
     add("--checkpoint", help="weights of learned codecs: a file, or the name of shipped ones")
     add("--snapshots", default=SNAPSHOTS, help="generations whose pixels are kept, 0 being the source; or none")
     add("--codec-timeout", type=_seconds, default=600.0, help="seconds one encode or decode may take; 0: for ever")
+    add("--dry-run", action="store_true", help="say how much there is to do and how long it takes, and do nothing")
     add("--quiet", action="store_true", help="print errors only")
 
 
@@ -97,9 +104,14 @@ def _snapshots(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in parts}))
 
 
-def _settings(options: argparse.Namespace) -> Settings:
+def run_settings(options: argparse.Namespace) -> Settings:
+    """How chains are coded, from the options of ``add_run_options``."""
     import joblib
 
+    if options.backend != "local":  # a worker of a cluster is a process with one thread; how many is asked later
+        return Settings(options.jobs or EVERY, 1, options.codec_timeout or None, options.device, options.checkpoint)
+    if options.scheduler is not None:
+        raise BenchError("--scheduler names a cluster: use it with --backend dask or ray.")
     cores = joblib.cpu_count()
     jobs = options.jobs or cores
     return Settings(jobs, max(1, cores // jobs), options.codec_timeout or None, options.device, options.checkpoint)

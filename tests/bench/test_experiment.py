@@ -14,7 +14,7 @@ from bench.codec import BenchError
 from bench.images import save_png
 from bench.runner import run_tasks
 
-NAMES = ("fifty", "handover", "iat-fig4", "iat-fig6-drift", "iat-fig6-fixed", "iat-table1", "iat-table2")
+NAMES = ("fifty", "handover", "iat-fig4", "iat-fig6-drift", "iat-fig6-fixed", "iat-table1", "iat-table2", "rd")
 
 
 @pytest.fixture
@@ -48,6 +48,7 @@ def test_the_listing_has_all_of_them(capsys):
 CODECS = {
     "fifty": "jpeg,webp",
     "handover": "jpeg:75,webp:80,jpeg:60",
+    "rd": "jpeg:50,webp:80",
     "iat-table1": "webp,jpeg2000",
     "iat-table2": "webp",
     "iat-fig4": "jpeg2000",
@@ -109,6 +110,8 @@ def test_a_file_can_be_copied_and_changed(tmp_path, capsys):
         ('codecs = ["jpeg"]\n[schedule]\nbpp = 1', "schedule must be name, file, or list of rates"),
         ('codecs = ["jpeg"]\nreports = ["generation"]', "unknown report 'generation': did you mean generations?"),
         ('codecs = ["jpeg"]\nreports = "rd"', "reports must be list of what is printed and drawn, got 'rd'"),
+        ("[codecs]\njpeg = 5", "codecs must be list of codecs, with a quality or without, or a table"),
+        ("[codecs]\njpeg = [true]", "codecs must be list of codecs"),
         ('codecs = ["jpeg"]\ngenerations = 0', "generations must be how many, got 0"),
         ('codecs = ["jpeg"]\ngenerations = true', "generations must be how many, got True"),
         ("codecs = []", "codecs must be list of codecs"),

@@ -1,0 +1,152 @@
+"""``python -m bench.results``: our own tables under results/DATASET, computed anew, and how they were obtained.
+
+    python -m bench.results                                 all of NAMES on Kodak
+    python -m bench.results fifty handover --data-root ~/images
+    python -m bench.results rd --missing                    only operating points that the table does not hold yet
+
+Each is an experiment of ``bench.experiment``, run in results/runs/DATASET-NAME: a run that was killed goes on where it
+stopped, a finished one answers in seconds. Of codecs that can't run here the table has no rows, and that is said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench import experiment, provenance, tables
+from bench.chain_state import codec_id
+from bench.cli import INTERRUPTED, OK, SOME_FAILED, Parser, run
+from bench.codec import BenchError
+from bench.reencode import add_run_options, run_settings
+from bench.registry import parse_specs
+from bench.results_book import Publication, publish, write_index
+from bench.run import Request, execute
+from bench.runner import Settings, make_codec
+from bench.schedule_options import Point
+from bench.store import plain
+
+FOLDER = Path(__file__).resolve().parents[1] / "results"
+
+NAMES = ("rd", "fifty", "iat-fig6-fixed", "iat-fig6-drift", "handover", "iat-table2")
+"""The experiments whose tables are kept."""
+
+
+def table(name: str, dataset: str = "kodak", folder: Path = FOLDER) -> pd.DataFrame:
+    """The committed records of an experiment, as from ``bench.tables.read``; raise BenchError where there are none."""
+    path = folder / dataset / f"{name}.parquet"
+    if not path.is_file():
+        raise BenchError(f"{path.name} of {dataset} is not there: make it with python -m bench.results {name}.")
+    return tables.read([path])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, or 1 where some chains failed. Raises BenchError on what a user can act on."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    options = _parser().parse_args(argv)
+    experiments = {experiment.find(name).stem: experiment.read(name) for name in options.names or NAMES}
+    code = OK
+    for name, keys in experiments.items():
+        started = time.perf_counter()
+        done = _make(name, keys, options)
+        if done == INTERRUPTED:
+            return INTERRUPTED
+        code = max(code, done)
+        print(f"{name} took {_duration(time.perf_counter() - started)}.\n")
+    return code
+
+
+def _make(name: str, keys: dict[str, Any], options: argparse.Namespace) -> int:
+    """Run one experiment and write its table; return an exit code."""
+    settings = run_settings(options)
+    keys, left_out = _available(keys, settings)
+    for label, why in left_out.items():
+        print(f"{name}: {label} is left out. {why}", file=sys.stderr)
+    if not keys.keys() & {"codecs", "chain"}:
+        return SOME_FAILED
+    # Without folders: what is written here is committed.
+    again = ["--missing"] if options.missing else []
+    command = provenance.command("bench.results", [name, "--dataset", plain(Path(options.dataset).name), *again])
+    wanted = experiment.prepare(keys, argparse.Namespace(**vars(options) | {"out": None}), command)
+    dataset = plain(wanted.dataset.name)
+    folder, run_folder = options.out / dataset, options.out / "runs" / f"{dataset}-{name}"
+    old = _committed(folder / f"{name}.parquet") if options.missing else None
+    if old is not None:
+        points = [point for point in wanted.points if not _whole(old, point, wanted)]
+        print(f"{name}: {len(points)} of {len(wanted.points)} operating points are missing in the table.")
+        if not points:
+            return OK
+        wanted = replace(wanted, points=points)
+    print(f"{name}: {keys['description']}")
+    code = execute(replace(wanted, out=run_folder, reports=()))
+    if code == INTERRUPTED:
+        return code
+    publish(Publication(name, keys, run_folder, folder, command, list(left_out), old))
+    write_index(folder)
+    return code
+
+
+def _available(keys: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], dict[str, str]]:
+    """The experiment with those of its codecs that can run here, and why each of the others can't.
+
+    A hand-over needs all of its codecs.
+    """
+    whole = "chain" in keys
+    here, left_out = [], dict[str, str]()
+    for text in keys["chain" if whole else "codecs"]:
+        spec = parse_specs(text)[0]
+        try:
+            there, why = make_codec(spec, settings=settings).available()
+        except BenchError as error:
+            there, why = False, str(error)
+        if there:
+            here.append(text)
+        else:
+            left_out[spec.label] = why
+    if not left_out:
+        return keys, {}
+    rest = {key: value for key, value in keys.items() if key not in ("codecs", "chain")}
+    return rest | ({"codecs": here} if here and not whole else {}), left_out
+
+
+def _committed(path: Path) -> pd.DataFrame | None:
+    return pd.read_parquet(path) if path.is_file() else None
+
+
+def _whole(old: pd.DataFrame, point: Point, wanted: Request) -> bool:
+    """Whether a table holds every generation of every image of an operating point."""
+    ids = {codec_id(codec) for codec in point.codecs}
+    rows = old[(old["schedule"] == point.schedule.text) & (old["carrier"] == wanted.carrier) & (old["status"] == "ok")]
+    rows = rows[rows["codec_id"].isin(ids) & (rows["dataset"] == wanted.dataset.name)]
+    last = rows.groupby("image")["generation"].max()
+    return set(rows["codec_id"]) == ids and all(last.get(ref.name, 0) >= wanted.generations for ref in wanted.dataset)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="python -m bench.results",
+        description="Compute the tables under results/ anew, or go on with it.",
+        conflict_handler="resolve",
+    )
+    add = parser.add_argument
+    add("names", nargs="*", metavar="NAME", help=f"experiments; without any {', '.join(NAMES)}")
+    add("--dataset", default="kodak", help="name of a set, or folder")
+    add("--missing", action="store_true", help="only operating points that the tables do not hold yet")
+    add_run_options(parser)
+    add("--out", type=Path, default=FOLDER, help="folder of the tables, and of the runs under runs/")
+    parser.set_defaults(snapshots="none", codecs=None, generations=None, quiet=False)
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)

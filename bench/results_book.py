@@ -1,0 +1,177 @@
+"""What ``bench.results`` writes: NAME.parquet with every record, NAME.csv with means over images, NAME.json with where
+they come from, and README.md, a line each."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.columns import KEY
+from bench.provenance import PACKAGES
+from bench.rd import common_images, generation_means
+from bench.store import Store, write_atomically
+
+NOT_RECORDED = "not recorded"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A finished run and where its table goes.
+
+    Attributes:
+        name: of the experiment.
+        experiment: its keys.
+        run: run folder.
+        folder: of the tables.
+        command: the line the user typed.
+        left_out: codecs of the experiment that could not run.
+        old: records of an earlier table to be kept beside the new ones, or None.
+    """
+
+    name: str
+    experiment: Mapping[str, Any]
+    run: Path
+    folder: Path
+    command: str
+    left_out: list[str]
+    old: pd.DataFrame | None = None
+
+
+def publish(what: Publication) -> None:
+    """Write the files of a table."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    made = what.run / "generations.parquet"
+    new = pd.read_parquet(made)
+    book: dict[str, Any] = {"made": [_made(new, what)], "codecs": _codecs(what.run)}
+    table = new
+    if what.old is not None:
+        fresh = pd.MultiIndex.from_frame(new[list(KEY)])
+        kept = what.old[~pd.MultiIndex.from_frame(what.old[list(KEY)]).isin(fresh)]
+        table = pd.concat([kept, new]).sort_values(list(KEY), kind="stable", ignore_index=True)
+        before = _read(what.folder / f"{what.name}.json")
+        book = {"made": [*before.get("made", []), *book["made"]], "codecs": before.get("codecs", {}) | book["codecs"]}
+    ids = sorted(set(table["codec_id"]))
+    book["codecs"] = {one: book["codecs"].get(one) for one in ids}
+    data = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(table, schema=pq.read_schema(made), preserve_index=False), data)
+    what.folder.mkdir(parents=True, exist_ok=True)
+    told = {"experiment": what.name, "description": what.experiment["description"], **_size(table), **book}
+    files = {"parquet": data.getvalue(), "csv": means(table), "json": (json.dumps(told, indent=1) + "\n").encode()}
+    for ending, content in files.items():
+        write_atomically(what.folder / f"{what.name}.{ending}", content, sync=False)
+
+
+def means(table: pd.DataFrame) -> bytes:
+    """Means over images by generation as CSV, six digits, without columns that are empty."""
+    rows = generation_means(common_images(table).records).dropna(axis=1, how="all")
+    return bytes(rows.to_csv(index=False, float_format="%.6g").encode())
+
+
+def write_index(folder: Path) -> None:
+    """Write README.md of a folder of tables, from their JSON files."""
+    books = [book for path in sorted(folder.glob("*.json")) if "experiment" in (book := _read(path))]
+    lines = [
+        f"# Our runs on {folder.name}",
+        "",
+        "Written by `python -m bench.results` (`make results`). NAME.parquet holds every record (columns: "
+        "`bench/columns.py`), NAME.csv means over images, NAME.json commands, versions and codec identities.",
+        "",
+        "| table | what | codecs | points | images | generations | coding | commit | when | machine |",
+        "|---|---|---|--:|--:|--:|--:|---|---|---|",
+    ]
+    left_out: list[str] = []
+    for book in books:
+        cells = [f"`{book['experiment']}`", book["description"], ", ".join(book["systems"])]
+        cells += [str(book[number]) for number in ("points", "images", "generations")]
+        made = book["made"]
+        cells += [_hours([one["coding_s"] for one in made])]
+        cells += ["; ".join(dict.fromkeys(_short(commit) for one in made for commit in one["commits"]))]
+        cells += ["; ".join(dict.fromkeys(one["last"][:10] for one in made))]
+        cells += ["; ".join(dict.fromkeys(one["machine"] for one in made))]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        if made[-1]["left_out"]:
+            left_out.append(f"`{book['experiment']}`, not available there: {', '.join(made[-1]['left_out'])}.")
+    lines += ["", "Coding is the time of all chains together, on one core each, beside whatever else the machine did."]
+    lines += [f"\n{sentence}" for sentence in left_out]
+    write_atomically(folder / "README.md", ("\n".join(lines) + "\n").encode(), sync=False)
+
+
+def _short(commit: str) -> str:
+    return commit if commit == NOT_RECORDED else commit[:10] + ("+changes" if commit.endswith("+changes") else "")
+
+
+def _hours(seconds: list[float | None]) -> str:
+    known = [value for value in seconds if value is not None]
+    if not known:
+        return NOT_RECORDED
+    total = sum(known)
+    text = f"{total / 3600:.1f} h" if total >= 3600 else f"{total / 60:.0f} min" if total >= 60 else f"{total:.0f} s"
+    return text if len(known) == len(seconds) else f"{text} and some {NOT_RECORDED}"
+
+
+def _size(table: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "dataset": str(table["dataset"].iloc[0]),
+        "images": int(table["image"].nunique()),
+        "generations": int(table["generation"].max()),
+        "systems": sorted(set(table["codec"])),
+        "points": int(table.groupby(["codec", "codec_id", "schedule"]).ngroups),
+        "records": len(table),
+        "failed": int((table["status"] != "ok").sum()),
+    }
+
+
+def _made(new: pd.DataFrame, what: Publication) -> dict[str, Any]:
+    """How the chains of a run came about, from what each of them says of itself."""
+    points = set(zip(new["codec"], new["codec_id"], new["schedule"], new["image_id"], strict=True))
+    found = []
+    for path in sorted((what.run / "chains").glob("*.json")):
+        chain = _read(path).get("chain", {})
+        if not chain:
+            continue
+        first = chain["records"][0]
+        if (first["codec"], first["codec_id"], first["schedule"], chain["identity"]["image"][:16]) in points:
+            found.append(chain)
+    told = [chain["provenance"] for chain in found]
+    machines = [f"{one['machine']['processor']}, {one['machine']['cores']} cores" for one in told]
+    return {
+        "command": what.command,
+        "chains": len(found),
+        "coding_s": round(sum(chain["coded_s"] for chain in found), 1),
+        "first": min(one["when"] for one in told),
+        "last": max(one["when"] for one in told),
+        "commits": sorted({one.get("git_commit") or NOT_RECORDED for one in told}),
+        "machine": "; ".join(sorted(set(machines))),
+        "versions": {name: told[0]["versions"][name] for name in PACKAGES if name in told[0]["versions"]},
+        "left_out": what.left_out,
+    }
+
+
+def _codecs(run: Path) -> dict[str, Any]:
+    """Name and identity of every codec of a run, by the id that stands in the table."""
+    import hashlib
+
+    found = {}
+    for codec in Store(run).read_run()["codecs"]:
+        text = json.dumps([codec["name"], codec["identity"]], sort_keys=True)
+        found[hashlib.sha256(text.encode()).hexdigest()[:16]] = {
+            "name": codec["name"],
+            "identity": codec["identity"],
+        }
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

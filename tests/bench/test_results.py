@@ -1,0 +1,122 @@
+"""python -m bench.results: tables that can be made again, continued, and that say how they were made."""
+
+from __future__ import annotations
+
+import functools
+import json
+
+import pandas as pd
+import pytest
+from skimage.data import astronaut
+
+from bench import results, run, tables
+from bench.codec import BenchError
+from bench.images import save_png
+from bench.runner import run_tasks
+
+TEXT = """
+description = "small | and quick"
+generations = 3
+[codecs]
+jpeg = [50, 75]
+xie = [1]
+"""
+
+
+@pytest.fixture
+def photographs(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "run_tasks", functools.partial(run_tasks, backend="sequential"))
+    (tmp_path / "set").mkdir()
+    for n in range(2):
+        save_png(tmp_path / "set" / f"{n}.png", astronaut()[60 * n :, 90 * n :][:176, :180])
+    return tmp_path / "set"
+
+
+def make(tmp_path, *more, text=TEXT):
+    (tmp_path / "mine.toml").write_text(text)
+    arguments = [str(tmp_path / "mine.toml"), "--dataset", str(tmp_path / "set"), "--out", str(tmp_path / "out")]
+    return results.main([*arguments, "--jobs", "1", *more])
+
+
+@pytest.mark.usefixtures("photographs")
+def test_a_table_is_made_and_says_how(tmp_path, capsys):
+    assert make(tmp_path) == 0
+    said = capsys.readouterr()
+    assert "mine took" in said.out
+    assert "xie is left out" in said.err
+    folder = tmp_path / "out" / "set"
+    found = results.table("mine", "set", tmp_path / "out")
+    pd.testing.assert_frame_equal(found, tables.read([tmp_path / "out" / "runs" / "set-mine"]))
+    assert set(found["schedule"]) == {"quality:50", "quality:75"}
+    means = pd.read_csv(folder / "mine.csv")
+    rows = found[(found["schedule"] == "quality:75") & (found["generation"] == 3)]
+    mean = means[(means["schedule"] == "quality:75") & (means["generation"] == 3)]
+    assert mean["psnr"].item() == pytest.approx(rows["psnr"].mean(), rel=1e-5)
+    book = json.loads((folder / "mine.json").read_text())
+    assert set(book["codecs"]) == set(found["codec_id"])
+    assert all(one["identity"]["codec"] == "jpeg" for one in book["codecs"].values())
+    assert (book["points"], book["images"], book["records"], book["failed"]) == (2, 2, 12, 0)
+    assert book["made"][0]["chains"] == 4
+    assert book["made"][0]["coding_s"] > 0
+    readme = (folder / "README.md").read_text()
+    assert r"| `mine` | small \| and quick | jpeg | 2 | 2 | 3 |" in readme
+    assert "not available there: xie" in readme
+    for path in folder.iterdir():
+        assert str(tmp_path).encode() not in path.read_bytes(), path.name
+
+
+@pytest.mark.usefixtures("photographs")
+def test_what_is_done_is_not_coded_again(tmp_path, monkeypatch):
+    make(tmp_path)
+    files = {path.name: path.read_bytes() for path in (tmp_path / "out" / "set").iterdir()}
+    monkeypatch.setattr(run, "run_tasks", lambda *_, **__: pytest.fail("coded again"))
+    assert make(tmp_path) == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out" / "set").iterdir()} == files
+
+
+@pytest.mark.usefixtures("photographs")
+def test_only_missing_points_are_added(tmp_path, capsys):
+    make(tmp_path)
+    before = pd.read_parquet(tmp_path / "out" / "set" / "mine.parquet")
+    (tmp_path / "out" / "runs").rename(tmp_path / "out" / "gone")
+    assert make(tmp_path, "--missing") == 0
+    assert "0 of 2 operating points are missing" in capsys.readouterr().out
+    assert make(tmp_path, "--missing", text=TEXT.replace("[50, 75]", "[50, 75, 90]\nwebp = [80]")) == 0
+    assert "2 of 4 operating points are missing" in capsys.readouterr().out
+    after = pd.read_parquet(tmp_path / "out" / "set" / "mine.parquet")
+    kept = after[after["schedule"].isin(before["schedule"])]
+    pd.testing.assert_frame_equal(kept.reset_index(drop=True), before)
+    assert set(after["codec"]) == {"jpeg", "webp"}
+    assert len(after) == 24
+    book = json.loads((tmp_path / "out" / "set" / "mine.json").read_text())
+    assert [one["chains"] for one in book["made"]] == [4, 4]
+    assert {one["name"] for one in book["codecs"].values()} == {"jpeg", "webp"}
+
+
+@pytest.mark.usefixtures("photographs")
+def test_a_hand_over_needs_all_its_codecs(tmp_path, capsys):
+    text = 'description = "x"\nchain = ["jpeg:75", "xie"]\ngenerations = 2\n'
+    assert make(tmp_path, text=text) == 1
+    assert "xie is left out" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "set").exists()
+
+
+def test_a_table_that_is_not_there(tmp_path):
+    with pytest.raises(BenchError, match=r"python -m bench\.results fifty"):
+        results.table("fifty", "nowhere", tmp_path)
+
+
+@pytest.mark.parametrize("path", sorted((results.FOLDER / "kodak").glob("*.parquet")), ids=lambda path: path.stem)
+def test_committed_tables_hold_what_they_say(path):
+    found = results.table(path.stem)
+    book = json.loads(path.with_suffix(".json").read_text())
+    assert set(found["codec_id"]) == set(book["codecs"])
+    assert all(book["codecs"].values())
+    assert (found["dataset"] == "kodak").all()
+    assert found["image"].nunique() == book["images"] == 24
+    assert len(found) == book["records"]
+    assert f"`{path.stem}`" in (path.parent / "README.md").read_text()
+    means = pd.read_csv(path.with_suffix(".csv"))
+    first = found[(found["generation"] == 1) & (found["status"] == "ok")].groupby(["codec", "schedule"])["psnr"].mean()
+    told = means[means["generation"] == 1].groupby(["codec", "schedule"])["psnr"].first()
+    assert told.to_numpy() == pytest.approx(first[told.index].to_numpy(), rel=1e-5)
