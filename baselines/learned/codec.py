@@ -111,6 +111,14 @@ class LearnedCodec(Codec):
         """``encode`` without 8-bit rounding before it: (H, W, 3) float32 on the scale 0 to 255."""
         return self._encode(image, quality)
 
+    def rate_hint(self, image: Image, bpp: float) -> float | None:
+        """A level whose rate is about ``bpp``, where the checkpoint's card has a fit: see ``ratehint``."""
+        from baselines.learned.ratehint import RateModel
+
+        kept = _card(self.path).get("rate_hint")
+        model = RateModel.from_dict(kept) if kept else None
+        return None if model is None else model.level(image, bpp)
+
     def decode(self, stream: bytes) -> Image:
         header, x, runtime = self._decode(stream)
         return np.ascontiguousarray(runtime.pixels(x)[: header.height, : header.width])
