@@ -74,7 +74,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--data-root", help="folder that holds the named sets (or variable BENCH_DATA)")
     add("--out", type=Path, help="run folder; without it one under results/runs/ named after codecs and images")
-    add("--jobs", type=positive_int, help="chains coded at once; without it one for each core, or each worker of a cluster")
+    add(
+        "--jobs",
+        type=positive_int,
+        help="chains coded at once; without it one for each core, or each worker of a cluster",
+    )
     add("--backend", choices=BACKENDS, default="local", help="whose workers code: this machine's, or a cluster's")
     add("--scheduler", metavar="ADDRESS", help="of the cluster: tcp://HOST:8786 for Dask, HOST:6379 for Ray")
     add("--device", default="cpu", help="where learned codecs run: cpu, cuda, cuda:1")

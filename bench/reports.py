@@ -14,8 +14,8 @@ from bench.bd import auc_table
 from bench.edits import cost_table
 from bench.generation_table import SHOWN, by_generation, comparable, left_out, shown
 from bench.rd import METRICS, Common, curve, generation_means
-from bench.runner import Task
 from bench.store import Store, StoredChain
+from bench.task import Task
 
 Say = Callable[[str], None]
 

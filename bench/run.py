@@ -5,20 +5,24 @@ The machinery behind ``bench.reencode`` and ``bench.experiment``, which differ i
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench.cli import INTERRUPTED, OK, SOME_FAILED
+from bench.cluster import Cluster, connect
 from bench.codec import BenchError
 from bench.datasets import Dataset
-from bench.run_book import Book
-from bench.runner import Settings, Task, identity_of, run_tasks
+from bench.run_book import Book, differences
+from bench.runner import run_tasks
 from bench.schedule_options import Point
 from bench.store import Record, Store, StoredChain, plain
+from bench.task import EVERY, Settings, Task, identity_of
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Request:
         reports: what is printed and drawn, names of ``bench.reports``.
         published: published curves to lay beside ours, where a report shows curves.
         quiet: print errors only.
+        backend, scheduler: whose workers code, see ``bench.cluster``.
+        dry_run: say how much there is to do, and do nothing.
         name: beginning of the name of the run folder, instead of one made of the points.
     """
 
@@ -57,6 +63,9 @@ class Request:
     reports: tuple[str, ...] = ("generations",)
     published: tuple[str, ...] = ()
     quiet: bool = False
+    backend: str = "local"
+    scheduler: str | None = None
+    dry_run: bool = False
     name: str = ""
 
 
@@ -64,7 +73,12 @@ def execute(wanted: Request) -> int:
     """Do it; return an exit code: 0, or 1 where some chains failed. Raises BenchError on what a user can act on."""
     started = time.perf_counter()
     say = (lambda text: None) if wanted.quiet else print
-    store = Store.open(wanted.out or Path("results", "runs", _run_name(wanted)))
+    root = wanted.out or Path("results", "runs", _run_name(wanted))
+    if wanted.dry_run:
+        from bench import dryrun
+
+        return dryrun.show(_tasks(wanted)[1], Store(root), _settings(wanted), wanted.rate_by)
+    store = Store.open(root)
     images, tasks = _tasks(wanted)
     for warning in wanted.dataset.warnings:
         print(warning, file=sys.stderr)
@@ -75,11 +89,15 @@ def execute(wanted: Request) -> int:
             from bench import setplans
 
             book.write("running")
-            tasks = setplans.plan(tasks, store, wanted.settings, say=say)
+            here = wanted.settings if wanted.backend == "local" else replace(wanted.settings, jobs=os.cpu_count() or 1)
+            tasks = setplans.plan(tasks, store, here, say=say)
         missing = _missing(tasks, store)
+        cluster = connect(wanted.backend, wanted.scheduler) if missing and wanted.backend != "local" else None
+        if cluster is not None and wanted.settings.jobs == EVERY:
+            wanted = replace(wanted, settings=replace(wanted.settings, jobs=cluster.slots()))
         say(_what(wanted, len(images), len(tasks), missing))
         book.write("running")
-        _code(missing, store, wanted)
+        _code(missing, store, wanted, cluster)
     except KeyboardInterrupt:
         left = len(_missing(tasks, store, quiet=True))
         book.write("stopped", time.perf_counter() - started)
@@ -94,6 +112,9 @@ def execute(wanted: Request) -> int:
     records = [record for task, chain in stored for record in _labelled(task, chain)]
     table, changed = store.write_table(records)
     failed = [(task, chain) for task, chain in stored if not chain.ok]
+    workers = book.workers((chain for _, chain in stored), wanted.settings.jobs)
+    for warning in differences(workers):
+        print(warning, file=sys.stderr)
     reports.make(wanted.reports, reports.Results(table, stored, store, changed, wanted.published), say)
     book.write(
         "some chains failed" if failed else "finished",
@@ -137,6 +158,17 @@ def _tasks(wanted: Request) -> tuple[list[dict[str, Any]], list[Task]]:
     return images, tasks
 
 
+def _settings(wanted: Request) -> Settings:
+    """With as many jobs as there would be, which a cluster has to be asked for."""
+    if wanted.settings.jobs != EVERY:
+        return wanted.settings
+    cluster = connect(wanted.backend, wanted.scheduler)
+    try:
+        return replace(wanted.settings, jobs=cluster.slots())
+    finally:
+        cluster.close()
+
+
 def _run_name(wanted: Request) -> str:
     """A name that says what is in the folder; a run of many codecs gets the number of them instead."""
     names = [codec.name for point in wanted.points for codec in point.codecs]
@@ -155,7 +187,9 @@ def _point_name(point: Point) -> str:
 
 
 def _what(wanted: Request, images: int, tasks: int, missing: Sequence[Task]) -> str:
-    where = f" in {count(min(wanted.settings.jobs, len(missing)), 'process')}" if missing else ""
+    processes = count(min(wanted.settings.jobs, len(missing)), "process")
+    far = "" if wanted.backend == "local" else f" of a {wanted.backend.title()} cluster"
+    where = f" in {processes}{far}" if missing else ""
     size = f"{count(len(wanted.points), 'codec')} x {count(images, 'image')}"
     return (
         f"{size}, {count(wanted.generations, 'generation')}: {count(tasks, 'chain')}, "
@@ -175,17 +209,18 @@ def _missing(tasks: Sequence[Task], store: Store, *, quiet: bool = False) -> lis
     return missing
 
 
-def _code(missing: Sequence[Task], store: Store, wanted: Request) -> None:
+def _code(missing: Sequence[Task], store: Store, wanted: Request, cluster: Cluster | None) -> None:
     if not missing:
         return
     if wanted.quiet or not sys.stderr.isatty():
-        run_tasks(missing, store, wanted.settings, say=lambda sentence: print(sentence, file=sys.stderr))
+        stderr = functools.partial(print, file=sys.stderr)
+        run_tasks(missing, store, wanted.settings, say=stderr, cluster=cluster)
         return
     from tqdm import tqdm
 
     total = sum(task.generations for task in missing)
     with tqdm(total=total, unit="generation", smoothing=0.1, dynamic_ncols=True) as bar:
-        run_tasks(missing, store, wanted.settings, report=bar.update, say=bar.write)
+        run_tasks(missing, store, wanted.settings, report=bar.update, say=bar.write, cluster=cluster)
 
 
 def _gather(tasks: Sequence[Task], store: Store) -> list[tuple[Task, StoredChain]]:

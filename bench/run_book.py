@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench import provenance
-from bench.runner import Settings, identity_of
 from bench.schedule_options import Point
-from bench.store import Store
+from bench.store import Store, StoredChain
+from bench.task import Settings, identity_of
 
 
 class Book:
@@ -54,11 +55,40 @@ class Book:
             "git_commit": provenance.git_commit(),
         }
 
+    def workers(self, chains: Iterable[StoredChain], jobs: int) -> list[dict[str, Any]]:
+        """Note who coded the chains: each kind of worker once, with the number of its chains; return them.
+
+        Args:
+            chains: all of the run, whenever they were coded.
+            jobs: how many were coded at once.
+        """
+        kinds: dict[str, dict[str, Any]] = {}
+        for chain in chains:
+            worker = {name: value for name, value in chain.provenance.items() if name != "when"}
+            kind = kinds.setdefault(json.dumps(worker, sort_keys=True), worker | {"chains": 0})
+            kind["chains"] += 1
+        found = [kinds[key] for key in sorted(kinds)]
+        self._run.update(workers=found, jobs=jobs)
+        return found
+
     def write(self, status: str, wall_s: float | None = None, chains: dict[str, int] | None = None) -> None:
         """Write it with this status."""
         self._run.update(status=status, wall_s=wall_s, chains=chains)
         entry = {name: self._run[name] for name in ("command", "when", "status", "wall_s", "chains")}
         self._store.write_run(self._run | {"invocations": [entry, *self._before]})
+
+
+def differences(workers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each package, and for Python and processor, in which the workers of a run differ."""
+    sentences = []
+    packages = sorted({name for worker in workers for name in worker["versions"]})
+    values = {name: [worker["versions"].get(name, "none") for worker in workers] for name in packages}
+    values |= {name: [worker["machine"][name] for worker in workers] for name in ("python", "processor")}
+    for name, found in values.items():
+        if len(set(found)) > 1:
+            kinds = ", ".join(sorted(set(found)))
+            sentences.append(f"Workers differ in {name} ({kinds}): figures may differ in their last digits.")
+    return sentences
 
 
 def _answer(point: Point, place: int) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from PIL import Image as Pillow
 from bench import plots
 from bench.codec import Image
 from bench.rd import Common
-from bench.runner import Task
 from bench.store import Store, StoredChain, write_atomically
+from bench.task import Task
 
 CROP = 192
 """Side of the contact sheet's crops, in pixels."""

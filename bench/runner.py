@@ -1,114 +1,30 @@
-"""Many chains: spread over worker processes, resumed, watched, and carried on when a worker dies.
+"""Many chains: spread over workers, resumed, watched, and carried on when a worker dies.
 
-A chain is coded and written to the store by one worker. Nothing travels back but a word on how it went, so whatever
-kills a worker or the whole run, each finished chain is on disk.
+Here, a chain is coded and written to the store by one worker process, and nothing travels back but a word on how it
+went. On a cluster, pixels go to a worker and records and snapshots come back, and the run writes them: workers need
+neither the images nor the run folder. Either way each finished chain is on disk at once, whatever dies afterwards.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bench import provenance
-from bench.codec import BenchError, Codec
+from bench.cluster import Cluster, WorkerLost
+from bench.codec import BenchError, Image
 from bench.datasets import ImageRef
-from bench.limits import limit_threads
 from bench.meter import Meter, advance
-from bench.registry import CodecSpec, create
-from bench.schedule import Planned, Schedule
-from bench.store import Record, Store
+from bench.store import Store
+from bench.task import Settings, Task, make_codec
+from bench.worker import Finished, code_chain, code_far_away, settle, who
 
 ATTEMPTS = 3
 """Worker processes that may die while they code one chain alone before it is given up."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One chain to be coded, and everything that determines its result.
-
-    Attributes:
-        specs: its codecs, as ``bench.registry`` reads them.
-        identities: their names and identities, as found where the run was started.
-        dataset, image: names for the table.
-        file: where the pixels come from.
-        sha256: of the pixels.
-        size: (height, width).
-        schedule, generations: what is coded.
-        snapshots: generations whose pixels are kept.
-        carrier: what passes between generations.
-    """
-
-    specs: tuple[CodecSpec, ...]
-    identities: tuple[dict[str, Any], ...]
-    dataset: str
-    image: str
-    file: Path
-    sha256: str
-    size: tuple[int, int]
-    schedule: Schedule
-    generations: int
-    snapshots: tuple[int, ...] = ()
-    carrier: str = "uint8"
-
-    @cached_property
-    def identity(self) -> dict[str, Any]:
-        """What determines the result, JSON values: the key of the finished chain in the store."""
-        from bench.chain import METHOD
-
-        identity = {
-            "codecs": list(self.identities),
-            "image": self.sha256,
-            "schedule": self.schedule.text,
-            "generations": self.generations,
-            "carrier": self.carrier,
-            "method": METHOD,
-        }
-        if isinstance(self.schedule, Planned):  # its text does not say which set the qualities were chosen for
-            identity["qualities"] = [step.quality for step in self.schedule.planned]
-        return identity
-
-    @property
-    def codec(self) -> str:
-        """What tables call its codec; the first one where it is handed over."""
-        return str(self.identities[0]["name"])
-
-    @property
-    def needs(self) -> list[int]:
-        """Generations whose pixels must be in the store."""
-        return [generation for generation in self.snapshots if generation <= self.generations]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How chains are coded. What may change a result is part of the codecs' identities as well.
-
-    Attributes:
-        jobs: worker processes.
-        threads: threads of each.
-        timeout: seconds one encode or decode may take, None for ever.
-        device: where learned codecs run.
-        checkpoint: weights of learned codecs, None for those they come with.
-    """
-
-    jobs: int
-    threads: int
-    timeout: float | None = None
-    device: str = "cpu"
-    checkpoint: str | None = None
-
-
-def identity_of(codec: Codec) -> dict[str, Any]:
-    """Name and identity of a codec, as they stand in a chain's key."""
-    return {"name": codec.name, "identity": codec.identity()}
 
 
 def run_tasks(
@@ -119,6 +35,7 @@ def run_tasks(
     report: Callable[[int], None] = lambda generations: None,
     say: Callable[[str], None] = lambda sentence: None,
     backend: str = "loky",
+    cluster: Cluster | None = None,
 ) -> int:
     """Code the chains that the store does not hold yet; return how many were coded.
 
@@ -131,15 +48,20 @@ def run_tasks(
         settings: processes, threads, limits.
         report: called with the number of generations finished since the last call, from a thread of its own.
         say: called with a sentence on what the user should know.
-        backend: of joblib.
+        backend: of joblib, for workers here.
+        cluster: codes the chains instead.
 
     Raises:
-        BenchError: an image can't be read any more, or a worker finds another codec than the one the run started with.
+        BenchError: an image can't be read any more, a worker can't make a codec or finds another than the one the run
+            started with, or the cluster has gone.
         OSError: the store can't be written.
     """
     waiting = sorted(tasks, key=lambda task: -task.size[0] * task.size[1] * task.generations)
     coded = len(waiting)
     with Meter(store, report) as meter:
+        if cluster is not None:
+            _run_on_cluster(waiting, store, settings, meter.path, cluster, say)
+            return coded
         while waiting:
             done, suspects = _run_pool(waiting, store, settings, meter.path, backend)
             waiting = [task for task in waiting if id(task) not in done and not any(task is one for one in suspects)]
@@ -199,96 +121,123 @@ def store_lost(task: Task, store: Store, settings: Settings, reason: str) -> Non
 
     codecs = [make_codec(spec, settings) for spec in task.specs]
     records = lost_chain(codecs, task.size, task.schedule, task.generations, reason, task.carrier)
-    store.write(task.identity, records, {}, 0.0, _provenance(settings))
+    _put(task, store, Finished(records, {}, 0.0, who(settings)))
+
+
+def _put(task: Task, store: Store, chain: Finished) -> None:
+    """Store a chain, unless it failed and another run on this folder has coded it meanwhile."""
+    if any(record["status"] != "ok" for record in chain.records):
+        stored, _ = store.read(task.identity, task.needs)
+        if stored is not None and stored.ok:
+            return
+    store.write(task.identity, chain.records, chain.snapshots, chain.coded_s, chain.provenance)
 
 
 def _work(number: int, task: Task, store: Store, settings: Settings, meter: Path | None, parent: int) -> int:
     """Code one chain into the store; return its number. Runs in a worker."""
     if os.getpid() != parent:
         settle(parent, settings.threads)
-    # Another run on the same folder may have come first.
-    stored, _ = store.read(task.identity, task.needs)
-    if stored is None or not stored.ok:
-        _code(task, store, settings, meter, may_exit=os.getpid() != parent)
-    elif meter is not None:
-        advance(meter, task.generations)
+
+    def count(generations: int) -> None:
+        if meter is not None:
+            advance(meter, generations)
+
+    if _missing(task, store):
+        chain = code_chain(
+            task,
+            settings,
+            lambda: _source(ImageRef(task.image, task.file), task.sha256),
+            lambda digest, pixels: store.save_snapshot(task.image, digest, pixels),
+            advance=(lambda generations: advance(meter, generations))
+            if meter is not None
+            else lambda generations: None,
+            may_exit=os.getpid() != parent,
+        )
+        _put(task, store, chain)
+    else:
+        count(task.generations)
     return number
 
 
-def _code(task: Task, store: Store, settings: Settings, meter: Path | None, *, may_exit: bool) -> None:
-    from bench.chain import run_chain
-
-    start = time.perf_counter()
-    codecs = [make_codec(spec, settings) for spec in task.specs]
-    for codec, expected in zip(codecs, task.identities, strict=True):
-        if identity_of(codec) != expected:
-            raise BenchError(
-                f"{codec.name} is not the same on {provenance.machine()['host']} as where the run was started: install "
-                f"the same versions and checkpoints on every machine."
-            )
-    source, reference = _source(ImageRef(task.image, task.file), task.sha256)
-    names: dict[str, str] = {}
-    chain = run_chain(
-        codecs,
-        source.pixels,
-        task.schedule,
-        task.generations,
-        carrier=task.carrier,
-        reference=reference,
-        snapshots=task.needs,
-        keep=lambda digest, pixels: names.update({digest: store.save_snapshot(task.image, digest, pixels)}),
-        advance=(lambda generations: advance(meter, generations)) if meter is not None else lambda generations: None,
-        timeout=settings.timeout,
-        may_exit=may_exit,
-    )
-    kept = {
-        generation: names[chain.digests[generation]]
-        for generation in task.needs
-        if generation < len(chain.digests) and chain.digests[generation] in names
-    }
-    store.write(task.identity, chain.records, kept, time.perf_counter() - start, _provenance(settings))
-
-
-@lru_cache(maxsize=32)
-def make_codec(spec: CodecSpec, settings: Settings) -> Codec:
-    """A codec, made once a process: loading a checkpoint takes longer than many a chain."""
-    names = ("device", "threads", "timeout", "checkpoint")
-    context = {name: value for name in names if (value := getattr(settings, name)) is not None}
-    return create(spec, context)
+def _missing(task: Task, store: Store) -> bool:
+    """Whether a chain is still to be coded: another run on the same folder may have come first."""
+    stored, _ = store.read(task.identity, task.needs)
+    return stored is None or not stored.ok
 
 
 @lru_cache(maxsize=1)
-def _source(ref: ImageRef, sha256: str) -> tuple[Any, Any]:
+def _source(ref: ImageRef, sha256: str) -> tuple[Image, Any]:
     """An image and its statistics; the tasks of one image follow each other, so the last one is worth keeping."""
     from bench.metrics import Reference
 
+    pixels = _pixels(ref, sha256)
+    return pixels, Reference(pixels)
+
+
+def _pixels(ref: ImageRef, sha256: str) -> Image:
     source = ref.load()
     if source.sha256 != sha256:
         raise BenchError(f"{ref.path} has changed since the run was started; start the same command again.")
-    return source, Reference(source.pixels)
+    return source.pixels
 
 
-def _provenance(settings: Settings) -> Record:
-    return {
-        "machine": provenance.machine(),
-        "versions": provenance.versions(),
-        "device": settings.device,
-        "threads": settings.threads,
-        "when": provenance.now(),
-    }
+def _run_on_cluster(
+    tasks: Sequence[Task],
+    store: Store,
+    settings: Settings,
+    meter: Path | None,
+    cluster: Cluster,
+    say: Callable[[str], None],
+) -> None:
+    """Code chains on a cluster, each in a call of its own that a thread waits for.
+
+    joblib's own backends for Dask and Ray end a whole run when one worker dies; this way it is the matter of one chain.
+    """
+    from joblib import Parallel, delayed
+
+    stop = threading.Event()
+
+    def jobs() -> Iterator[Any]:
+        for task in tasks:
+            yield delayed(_code_on_cluster)(task, store, settings, meter, cluster, say, stop)
+
+    parallel = Parallel(
+        n_jobs=min(settings.jobs, len(tasks)), backend="threading", return_as="generator_unordered", batch_size=1
+    )
+    try:
+        for _ in parallel(jobs()):
+            pass
+    finally:
+        stop.set()
+        cluster.close()
 
 
-@lru_cache(maxsize=1)
-def settle(parent: int, threads: int) -> None:
-    """Make this process a good worker: its share of threads, deaf to Ctrl-C (the run says when to stop), no orphan."""
-    with suppress(ValueError):  # not the main thread: another backend than processes
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    limit_threads(threads)
+def _code_on_cluster(
+    task: Task,
+    store: Store,
+    settings: Settings,
+    meter: Path | None,
+    cluster: Cluster,
+    say: Callable[[str], None],
+    stop: threading.Event,
+) -> None:
+    from bench.chain import METHOD
 
-    def leave_with_the_run() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    if os.getppid() == parent:
-        threading.Thread(target=leave_with_the_run, daemon=True).start()
+    if stop.is_set():
+        return
+    if _missing(task, store):
+        pixels = _pixels(ImageRef(task.image, task.file), task.sha256)
+        try:
+            answer = cluster.call(code_far_away, task, settings, pixels, METHOD)
+        except WorkerLost as lost:
+            say(f"{task.image}: {lost}")
+            store_lost(task, store, settings, str(lost))
+        else:
+            if isinstance(answer, str):
+                raise BenchError(answer)
+            chain, files = answer
+            for name, data in files.items():
+                store.save_file(name, data)
+            _put(task, store, chain)
+    if meter is not None:
+        advance(meter, task.generations)

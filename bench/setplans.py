@@ -10,10 +10,10 @@ from bench import setrate
 from bench.codec import BenchError
 from bench.coding import Calls
 from bench.datasets import ImageRef
-from bench.runner import Settings, Task, make_codec
 from bench.schedule import Planned
 from bench.setrate import Plan
 from bench.store import Store
+from bench.task import Settings, Task, make_codec
 
 
 def plan(
@@ -60,7 +60,7 @@ def _read(chains: Sequence[Task], store: Store) -> Plan | None:
 
 def _make(chains: Sequence[Task], store: Store, settings: Settings, parent: int) -> Plan:
     """Make a plan and store it. Runs in a worker."""
-    from bench.runner import settle
+    from bench.worker import settle
 
     if os.getpid() != parent:
         settle(parent, settings.threads)

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench import columns
 from bench.codec import BenchError, Image
 
@@ -35,11 +37,13 @@ class StoredChain:
         records: one a generation.
         snapshots: file name under ``snapshots/`` by generation.
         coded_s: seconds the chain took.
+        provenance: machine, versions, device, threads and time.
     """
 
     records: list[Record]
     snapshots: dict[int, str]
     coded_s: float
+    provenance: Record
 
     @property
     def ok(self) -> bool:
@@ -109,6 +113,7 @@ class Store:
                 [_from_json(record) for record in chain["records"]],
                 {int(generation): file["name"] for generation, file in chain["snapshots"].items()},
                 chain["coded_s"],
+                dict(chain["provenance"]),
             )
             for generation in snapshots:
                 file = chain["snapshots"].get(str(generation))
@@ -145,24 +150,17 @@ class Store:
         write_atomically(self.path(identity), text.encode())
 
     def save_snapshot(self, image: str, digest: str, pixels: Image) -> str:
-        """Save an image without loss under a name made of its content; return the name.
-
-        WebP, as it is quicker to write and a quarter smaller than PNG; PNG where a side exceeds WebP's 16383 pixels.
-        """
-        webp = max(pixels.shape) <= 16383
-        name = f"{plain(image)}-{digest[:24]}.{'webp' if webp else 'png'}"
-        path = self.snapshots / name
-        if not path.exists():
-            from PIL import Image as Pillow
-
-            data = io.BytesIO()
-            if webp:
-                Pillow.fromarray(pixels).save(data, "WEBP", lossless=True, quality=0, method=0, exact=True)
-            else:
-                Pillow.fromarray(pixels).save(data, "PNG", compress_level=1)
-            # Their sizes stand in the chain's file: one that a power cut takes away is noticed, without a wait here.
-            write_atomically(path, data.getvalue(), sync=False)
+        """Save an image without loss under a name made of its content; return the name."""
+        name = snapshot_name(image, digest, pixels)
+        # One that is there may be damaged: reading it takes half the time of writing it.
+        if not _holds(self.snapshots / name, pixels):
+            self.save_file(name, encode_snapshot(pixels))
         return name
+
+    def save_file(self, name: str, data: bytes) -> None:
+        """Save the file of a snapshot that is encoded already."""
+        # Their sizes stand in the chain's file: one that a power cut takes away is noticed, without a wait here.
+        write_atomically(self.snapshots / name, data, sync=False)
 
     def write_table(self, records: list[Record]) -> tuple[Any, bool]:
         """Write ``generations.parquet`` and ``.csv``; return the table and whether it differs from what was there.
@@ -190,6 +188,40 @@ class Store:
     def write_run(self, run: Mapping[str, Any]) -> None:
         """Write ``run.json``."""
         write_atomically(self.root / "run.json", (json.dumps(run, indent=2) + "\n").encode())
+
+
+def snapshot_name(image: str, digest: str, pixels: Image) -> str:
+    """The file name of a snapshot: image (its name), digest (sha256 of the pixels), and the format."""
+    return f"{plain(image)}-{digest[:24]}.{'webp' if _fits_webp(pixels) else 'png'}"
+
+
+def encode_snapshot(pixels: Image) -> bytes:
+    """An image without loss: WebP, as it is quicker to write and a quarter smaller than PNG, or PNG for long sides."""
+    from PIL import Image as Pillow
+
+    data = io.BytesIO()
+    if _fits_webp(pixels):
+        Pillow.fromarray(pixels).save(data, "WEBP", lossless=True, quality=0, method=0, exact=True)
+    else:
+        Pillow.fromarray(pixels).save(data, "PNG", compress_level=1)
+    return data.getvalue()
+
+
+def _holds(path: Path, pixels: Image) -> bool:
+    """Whether a snapshot's file is there and whole."""
+    from PIL import Image as Pillow
+
+    if not path.exists():
+        return False
+    try:
+        with Pillow.open(path) as file:
+            return bool(np.array_equal(np.asarray(file.convert("RGB")), pixels))
+    except (OSError, ValueError, SyntaxError, MemoryError, Pillow.DecompressionBombError):
+        return False
+
+
+def _fits_webp(pixels: Image) -> bool:
+    return max(pixels.shape) <= 16383
 
 
 def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
@@ -227,6 +259,11 @@ def _checksum(chain: Any) -> str:
 
 
 _FLOATS = frozenset(column.name for column in columns.COLUMNS if column.type == "float64")
+
+
+def encoded_record(record: Record) -> str:
+    """A record as it stands in the file of its chain."""
+    return json.dumps(_to_json(record))
 
 
 def _to_json(record: Record) -> Record:

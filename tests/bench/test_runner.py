@@ -15,9 +15,10 @@ from bench import runner
 from bench.codec import BenchError
 from bench.images import load_image, save_png
 from bench.registry import parse_spec
-from bench.runner import Settings, Task, identity_of, make_codec, run_tasks
+from bench.runner import run_tasks
 from bench.schedule import FixedQuality
 from bench.store import Store
+from bench.task import Settings, Task, identity_of, make_codec
 
 SETTINGS = Settings(jobs=2, threads=1)
 

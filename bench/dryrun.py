@@ -1,0 +1,131 @@
+"""``--dry-run``: how much there is to do, how long it will take and how much disk it needs, from a short probe."""
+
+from __future__ import annotations
+
+import heapq
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bench import probe
+from bench.cli import OK, SOME_FAILED
+from bench.probe import Probe
+from bench.store import Store
+from bench.task import Settings, Task
+
+POINT_S, ALL_S = 3.0, 60.0
+"""Seconds of the probe, for each operating point and for all of them."""
+
+
+def show(tasks: Sequence[Task], store: Store, settings: Settings, rate_by: str) -> int:
+    """Print the estimate and write nothing; return an exit code, 1 where the probe of an operating point failed.
+
+    Args:
+        tasks: all chains.
+        store: the run folder, which need not exist.
+        settings: how they would be coded.
+        rate_by: "image", or "dataset", where qualities are chosen for the set first.
+
+    Raises:
+        BenchError: an image can't be read.
+    """
+    missing = [task for task in tasks if not _stored(task, store)]
+    print(f"Dry run, nothing is written. {len(tasks)} chains, {len(tasks) - len(missing)} done before.")
+    if not missing:
+        return OK
+    begun = time.perf_counter()
+    start_s = _start_s()
+    points: dict[str, list[Task]] = {}
+    for task in missing:
+        points.setdefault(str(task.identities) + task.schedule.text, []).append(task)
+    priced: list[tuple[Task, Probe]] = []
+    sets, load_s, failed = [], {}, False
+    for chains in points.values():
+        middle = sorted(chains, key=_pixels)[len(chains) // 2]
+        found = probe.measure(middle, settings, min(POINT_S, ALL_S / len(points)))
+        print(_line(middle, found))
+        priced += [(task, found) for task in chains]
+        sets.append(sum(found.planning(task) for task in chains))
+        load_s[str(middle.identities)] = found.load_s
+        failed = failed or bool(found.reason)
+    priced.sort(key=lambda pair: -_pixels(pair[0]) * pair[0].generations)
+    workers = min(settings.jobs, len(missing))
+    by_set = rate_by == "dataset"
+    seconds = start_s + sum(load_s.values()) + (_makespan(sets, workers) if by_set else 0.0)
+    seconds += _makespan([found.seconds(task) - by_set * found.searching(task) for task, found in priced], workers)
+    encodings = sum(found.encodes(task) for task, found in priced)
+    encodings += by_set * sum(found.coded_of(task) for task, found in priced)
+    generations = sum(task.generations for task in missing)
+    print(f"To do: {len(missing)} chains, {generations} generations, about {encodings:.0f} encodings.")
+    print(
+        f"Time: about {_duration(seconds)} with {workers} at once, without tables and figures; fixed points are "
+        f"expected where the probe saw one. The probe took {time.perf_counter() - begun:.0f} s."
+    )
+    records = sum(found.record * task.generations for task, found in priced)
+    snapshots = _snapshots(priced)
+    free = shutil.disk_usage(_existing(store.root)).free
+    print(f"Disk: about {_size(records)} for records and {_size(snapshots)} for snapshots; {_size(free)} are free.")
+    return SOME_FAILED if failed else OK
+
+
+def _stored(task: Task, store: Store) -> bool:
+    chain, _ = store.read(task.identity, task.needs)
+    return chain is not None and chain.ok
+
+
+def _pixels(task: Task) -> int:
+    return task.size[0] * task.size[1]
+
+
+def _start_s() -> float:
+    """Seconds that a worker process takes to start."""
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import bench.worker, bench.chain"], check=False)
+    return time.perf_counter() - begun
+
+
+def _makespan(seconds: Iterable[float], workers: int) -> float:
+    """Seconds until all pieces of work are done, each given in turn to the worker that is free first."""
+    free = [0.0] * workers
+    for each in seconds:
+        heapq.heapreplace(free, free[0] + each)
+    return max(free)
+
+
+def _snapshots(priced: Sequence[tuple[Task, Probe]]) -> float:
+    sources: dict[str, float] = {}
+    later = 0.0
+    for task, found in priced:
+        source, decoded = found.snapshot_bytes(task)
+        sources[task.sha256] = source
+        later += decoded
+    return later + sum(sources.values())
+
+
+def _line(task: Task, found: Probe) -> str:
+    what = f"{task.codec}, {task.schedule.text}: "
+    if found.reason:
+        return f"{what}the probe failed: {found.reason}"
+    fixed = f", a fixed point or cycle at generation {found.coded}" if found.coded else ""
+    return f"{what}{found.later_s:.2g} s a generation of {task.image} ({found.pixels / 1e6:.2g} MP){fixed}."
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _size(count: float) -> str:
+    for unit in ("kB", "MB"):
+        count /= 1000
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+    return f"{count / 1000:.3g} GB"

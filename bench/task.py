@@ -1,0 +1,104 @@
+"""A chain that is to be coded, and how: what travels to a worker, wherever that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from bench.codec import Codec
+from bench.registry import CodecSpec, create
+from bench.schedule import Planned, Schedule
+
+
+@dataclass(frozen=True)
+class Task:
+    """One chain to be coded, and everything that determines its result.
+
+    Attributes:
+        specs: its codecs, as ``bench.registry`` reads them.
+        identities: their names and identities, as found where the run was started.
+        dataset, image: names for the table.
+        file: where the pixels come from.
+        sha256: of the pixels.
+        size: (height, width).
+        schedule, generations: what is coded.
+        snapshots: generations whose pixels are kept.
+        carrier: what passes between generations.
+    """
+
+    specs: tuple[CodecSpec, ...]
+    identities: tuple[dict[str, Any], ...]
+    dataset: str
+    image: str
+    file: Path
+    sha256: str
+    size: tuple[int, int]
+    schedule: Schedule
+    generations: int
+    snapshots: tuple[int, ...] = ()
+    carrier: str = "uint8"
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What determines the result, JSON values: the key of the finished chain in the store."""
+        from bench.chain import METHOD
+
+        identity = {
+            "codecs": list(self.identities),
+            "image": self.sha256,
+            "schedule": self.schedule.text,
+            "generations": self.generations,
+            "carrier": self.carrier,
+            "method": METHOD,
+        }
+        if isinstance(self.schedule, Planned):  # its text does not say which set the qualities were chosen for
+            identity["qualities"] = [step.quality for step in self.schedule.planned]
+        return identity
+
+    @property
+    def codec(self) -> str:
+        """What tables call its codec; the first one where it is handed over."""
+        return str(self.identities[0]["name"])
+
+    @property
+    def needs(self) -> list[int]:
+        """Generations whose pixels must be in the store."""
+        return [generation for generation in self.snapshots if generation <= self.generations]
+
+
+EVERY = 0
+"""``Settings.jobs`` before a cluster was asked: as many as it has workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How chains are coded. What may change a result is part of the codecs' identities as well.
+
+    Attributes:
+        jobs: chains coded at once, each in a process of its own.
+        threads: threads of each.
+        timeout: seconds one encode or decode may take, None for ever.
+        device: where learned codecs run.
+        checkpoint: weights of learned codecs, None for those they come with.
+    """
+
+    jobs: int
+    threads: int
+    timeout: float | None = None
+    device: str = "cpu"
+    checkpoint: str | None = None
+
+
+def identity_of(codec: Codec) -> dict[str, Any]:
+    """Name and identity of a codec, as they stand in a chain's key."""
+    return {"name": codec.name, "identity": codec.identity()}
+
+
+@lru_cache(maxsize=32)
+def make_codec(spec: CodecSpec, settings: Settings) -> Codec:
+    """A codec, made once a process: loading a checkpoint takes longer than many a chain."""
+    names = ("device", "threads", "timeout", "checkpoint")
+    context = {name: value for name in names if (value := getattr(settings, name)) is not None}
+    return create(spec, context)

@@ -1,0 +1,161 @@
+"""What a worker does, wherever it runs: code one chain, with the codecs the run was started with or not at all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from bench import provenance
+from bench.codec import BenchError, Image
+from bench.limits import limit_threads
+from bench.store import Record, encode_snapshot, snapshot_name
+from bench.task import Settings, Task, identity_of, make_codec
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A coded chain on its way to the store.
+
+    Attributes:
+        records: one a generation.
+        snapshots: file name by generation.
+        coded_s: seconds it took.
+        provenance: who coded it, JSON values.
+    """
+
+    records: list[Record]
+    snapshots: dict[int, str]
+    coded_s: float
+    provenance: Record
+
+
+Answer = tuple[Finished, dict[str, bytes]] | str
+"""Of a machine far away: a chain and the files of its snapshots by name, or why it can't code it, in one sentence."""
+
+
+def code_chain(
+    task: Task,
+    settings: Settings,
+    source: Callable[[], tuple[Image, Any]],
+    keep: Callable[[str, Image], str],
+    *,
+    advance: Callable[[int], None] = lambda generations: None,
+    may_exit: bool = False,
+) -> Finished:
+    """Code a chain.
+
+    Args:
+        task, settings: what and how.
+        source: gives the pixels and their ``bench.metrics.Reference`` (None: made here).
+        keep: takes digest and pixels of a snapshot, returns the name of its file.
+        advance: called with the number of generations just finished.
+        may_exit: see ``bench.limits.time_limit``.
+
+    Raises:
+        BenchError: a codec can't be made here, or is another than where the run was started.
+    """
+    from bench.chain import run_chain
+
+    start = time.perf_counter()
+    codecs = [make_codec(spec, settings) for spec in task.specs]
+    for codec, expected in zip(codecs, task.identities, strict=True):
+        found = identity_of(codec)
+        if found != expected:
+            raise BenchError(
+                f"{codec.name} is not the same on {provenance.machine()['host']} as where the run was started "
+                f"({_difference(expected, found)}): install the same versions and checkpoints on every machine."
+            )
+    pixels, reference = source()
+    names: dict[str, str] = {}
+    chain = run_chain(
+        codecs,
+        pixels,
+        task.schedule,
+        task.generations,
+        carrier=task.carrier,
+        reference=reference,
+        snapshots=task.needs,
+        keep=lambda digest, kept: names.update({digest: keep(digest, kept)}),
+        advance=advance,
+        timeout=settings.timeout,
+        may_exit=may_exit,
+    )
+    snapshots = {
+        generation: names[chain.digests[generation]]
+        for generation in task.needs
+        if generation < len(chain.digests) and chain.digests[generation] in names
+    }
+    return Finished(chain.records, snapshots, time.perf_counter() - start, who(settings))
+
+
+def code_far_away(
+    task: Task, settings: Settings, pixels: Image, method: int
+) -> tuple[Finished, dict[str, bytes]] | str:
+    """Code a chain on a machine that has neither the images nor the run folder. Runs in a worker of a cluster.
+
+    Args:
+        task, settings: what and how.
+        pixels: of the source.
+        method: ``bench.chain.METHOD`` where the run was started.
+    """
+    from bench.chain import METHOD
+
+    limit_threads(settings.threads)
+    if method != METHOD:
+        host = provenance.machine()["host"]
+        return f"{host} has another version of reencode-bench than where the run was started: install the same one."
+    files: dict[str, bytes] = {}
+
+    def keep(digest: str, kept: Image) -> str:
+        name = snapshot_name(task.image, digest, kept)
+        files[name] = encode_snapshot(kept)
+        return name
+
+    try:
+        return code_chain(task, settings, lambda: (pixels, None), keep, may_exit=True), files
+    except BenchError as error:
+        host = provenance.machine()["host"]
+        return str(error) if host in str(error) else f"On {host}: {error}"
+
+
+def _difference(expected: dict[str, Any], found: dict[str, Any]) -> str:
+    """What differs first between two identities, for people."""
+    ours, theirs = ({"name": each["name"], **each["identity"]} for each in (expected, found))
+    for key in [*ours, *theirs]:
+        if ours.get(key) != theirs.get(key):
+            return f"{key}: {ours.get(key)} there, {theirs.get(key)} here"
+    return "its identity"
+
+
+def who(settings: Settings) -> Record:
+    """This machine, its versions, and the time, as they are stored with a chain."""
+    return {
+        "machine": provenance.machine(),
+        "versions": provenance.versions(),
+        "device": settings.device,
+        "threads": settings.threads,
+        "when": provenance.now(),
+    }
+
+
+@lru_cache(maxsize=1)
+def settle(parent: int, threads: int) -> None:
+    """Make this process a good worker: its share of threads, deaf to Ctrl-C (the run says when to stop), no orphan."""
+    with suppress(ValueError):  # not the main thread: another backend than processes
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit_threads(threads)
+
+    def leave_with_the_run() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    if os.getppid() == parent:
+        threading.Thread(target=leave_with_the_run, daemon=True).start()
