@@ -87,8 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     everything = load_photographs(args.data, args.cache)
     train, held_back = everything.split(min(48, len(everything.offsets) // 4))
     resumed = args.resume and (folder / "state.pt").exists()
-    random_start = args.random_start or chosen.start is None
-    if chosen.start and not random_start and not resumed:
+    if not args.random_start and not resumed:
         blocks = train.crops(25000, 16, torch.Generator().manual_seed(options.seed))
         chosen.start(model, blocks, options.lagrangian or THETA)
     trainer = Trainer(model, train.to(device), held_back, folder, options)
@@ -100,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         flush=True,
     )
     path = folder / f"{name}.safetensors"
-    begin = "random" if random_start else "orthonormal block transform (KLT of 16x16x3 training blocks), quantiser gain"
+    begin = "random" if args.random_start else "KLT of 16x16x3 training blocks, quantiser gain"
 
     def export() -> None:
         made = card(args, trainer, config.to_dict(), options, train.digest)

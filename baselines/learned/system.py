@@ -26,8 +26,7 @@ class System:
         presets: configurations by name.
         build: makes the model of a configuration.
         read_official: state dict of its authors -> configuration and state dict of ``build``'s model.
-        start: initialises the transform from (K, 3, 16, 16) training blocks and a Lagrangian; None where there is no
-            better start than random weights.
+        start: initialises the transform from (K, 3, 16, 16) training blocks and a Lagrangian.
         variable_rate: whether one model serves all levels; otherwise one model is trained for one Lagrangian.
     """
 
@@ -36,7 +35,7 @@ class System:
     presets: Mapping[str, Any]
     build: Callable[[Any], LatentModel]
     read_official: Callable[[Mapping[str, Tensor]], tuple[Any, dict[str, Tensor]]]
-    start: Callable[[Any, Tensor, float], None] | None
+    start: Callable[[Any, Tensor, float], None]
     variable_rate: bool
 
 

@@ -6,5 +6,6 @@ from baselines.learned.system import System
 from baselines.sft.config import PRESETS, SFTConfig
 from baselines.sft.model import SFT
 from baselines.sft.official import read
+from baselines.sft.start import start
 
-SYSTEM = System("sft", SFTConfig, PRESETS, SFT, read, None, variable_rate=True)
+SYSTEM = System("sft", SFTConfig, PRESETS, SFT, read, start, variable_rate=True)
