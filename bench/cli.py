@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import NoReturn
 
 from bench.codec import BenchError
@@ -30,7 +32,10 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
-        raise BenchError(f"{message[:1].upper()}{message[1:].rstrip('.')}; see {self.prog} --help.")
+        unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)
+        close = get_close_matches(unknown[1], self._option_string_actions, n=1) if unknown else []
+        hint = f"did you mean {close[0]}? See" if close else "see"
+        raise BenchError(f"{message[:1].upper()}{message[1:].rstrip('.')}; {hint} {self.prog} --help.")
 
 
 def positive_int(text: str) -> int:

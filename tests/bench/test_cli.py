@@ -52,6 +52,10 @@ def test_parser_raises_on_bad_usage_and_takes_no_abbreviations():
     parser.add_argument("--generations", type=cli.positive_int)
     with pytest.raises(BenchError, match=r"^Unrecognized arguments: --gen 5; see it --help\.$"):
         parser.parse_args(["--gen", "5"])
+    with pytest.raises(
+        BenchError, match=r"^Unrecognized arguments: --generation 5; did you mean --generations\? See it"
+    ):
+        parser.parse_args(["--generation", "5"])
     with pytest.raises(BenchError, match=r"at least 1, got '0'; see it --help\.$"):
         parser.parse_args(["--generations", "0"])
     assert parser.parse_args(["--generations", "7"]).generations == 7
