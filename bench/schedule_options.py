@@ -152,7 +152,7 @@ def _available(make: Callable[[CodecSpec], Codec], spec: CodecSpec) -> Codec:
     codec = make(spec)
     available, reason = codec.available()
     if not available:
-        raise CodecUnavailable(f"{codec.name}: {reason}")
+        raise CodecUnavailable(f"{codec.name}: {reason.removeprefix(codec.name).removeprefix(':').lstrip()}")
     return codec
 
 

@@ -90,6 +90,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        if not _is_pytorch(path):
+            raise BenchError(f"{path} is not a PyTorch file; name another with --checkpoint.") from error
         raise BenchError(
             f"{path} holds more than tensors, and code from a checkpoint is never run ({_reason(error)}); save its "
             f"state dict alone with torch.save(model.state_dict(), FILE)."
@@ -106,6 +108,12 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         for key, value in content.items()
         if isinstance(value, Tensor)
     }
+
+
+def _is_pytorch(path: Path) -> bool:
+    """Whether a file begins as PyTorch's do, with a zip archive or a pickle: web pages and pointers of Git LFS don't."""
+    with path.open("rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02")
 
 
 def _reason(error: Exception) -> str:

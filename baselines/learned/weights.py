@@ -30,8 +30,9 @@ def load_model(path: Path, system: System) -> LatentModel:
             raise BenchError(f"{path} holds {card['system']}, not {system.name}; name another with --checkpoint.")
         config = system.config.from_dict(card["config"])
     else:
+        found = read_state_dict(path)
         try:
-            config, tensors = system.read_official(read_state_dict(path))
+            config, tensors = system.read_official(found)
         except BenchError as error:
             raise BenchError(f"{path}: {error}") from error
     model = system.build(config)
