@@ -111,7 +111,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def _is_pytorch(path: Path) -> bool:
-    """Whether a file begins as PyTorch's do, with a zip archive or a pickle: web pages and pointers of Git LFS don't."""
+    """Whether a file begins as PyTorch's do, as a zip archive or a pickle: web pages and pointers of Git LFS don't."""
     with path.open("rb") as file:
         return file.read(2) in (b"PK", b"\x80\x02")
 
