@@ -56,6 +56,7 @@ BUILTIN: dict[str, Entry] = {
     "xie": Entry("baselines.xie.codec:XieCodec"),
     "sft": Entry("baselines.sft.codec:SFTCodec"),
     "ainn": Entry("baselines.ainn.codec:AINNCodec"),
+    "compressai": Entry("baselines.compressai.codec:CompressAICodec", variant="model"),
     "jpeg": Entry("baselines.classical.jpeg:JPEGCodec"),
     "jpeg-444": Entry("baselines.classical.jpeg:JPEGCodec", {"subsampling": "4:4:4"}),
     "jpeg2000": Entry("baselines.classical.jpeg2000:JPEG2000Codec"),

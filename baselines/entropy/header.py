@@ -11,12 +11,9 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from bench.codec import BitstreamError
+from bench.codec import MAX_PIXELS, BitstreamError
 
 MAGIC, VERSION = 0xA7, 1
-
-MAX_PIXELS = 1 << 28
-"""A stream that announces a larger image is refused before anything is allocated."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Header:
 
 def pack(header: Header, payload: bytes) -> bytes:
     """The whole stream."""
-    size = _varint(header.height) + _varint(header.width)
+    size = varint(header.height) + varint(header.width)
     bits = header.bits | header.centred << 7
     front = bytes((MAGIC, VERSION)) + header.fingerprint + size + struct.pack("<fB", header.level, bits)
     return front + struct.pack("<I", zlib.crc32(payload, zlib.crc32(front))) + payload
@@ -47,12 +44,12 @@ def unpack(stream: bytes, codec: str, fingerprint: bytes) -> tuple[Header, bytes
     if stream[1] != VERSION:
         raise BitstreamError(f"{codec}: expected stream format {VERSION}, got {stream[1]}.")
     try:
-        height, at = _read_varint(stream, 4)
-        width, at = _read_varint(stream, at)
+        height, at = read_varint(stream, 4)
+        width, at = read_varint(stream, at)
         level, bits = struct.unpack_from("<fB", stream, at)
         (check,) = struct.unpack_from("<I", stream, at + 5)
     except (struct.error, IndexError) as error:
-        raise BitstreamError(f"{codec}: the stream ends inside its header.") from error
+        raise BitstreamError(f"{codec}: the stream is damaged or ends inside its header.") from error
     payload = stream[at + 9 :]
     if zlib.crc32(payload, zlib.crc32(stream[: at + 5])) != check:
         raise BitstreamError(f"{codec}: the stream is damaged or cut (its checksum does not match).")
@@ -66,7 +63,8 @@ def unpack(stream: bytes, codec: str, fingerprint: bytes) -> tuple[Header, bytes
     return Header(height, width, level, bits & 127, stream[2:4], bool(bits >> 7)), payload
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """LEB128: seven bits a byte, lowest first."""
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
@@ -74,12 +72,15 @@ def _varint(value: int) -> bytes:
     return bytes((*out, value))
 
 
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number that begins at ``at``, and where it ends; raises IndexError where it does not end or is too long."""
     value = 0
     for shift in range(0, 35, 7):
         byte = data[at]
         at += 1
         value |= (byte & 127) << shift
         if byte < 128:
+            if not byte and shift:  # a second way to write the same number
+                raise IndexError
             return value, at
     raise IndexError

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,12 +83,16 @@ def shape_of(tensors: Mapping[str, Tensor], key: str, name: str) -> tuple[int, .
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a PyTorch file (.pt, .pth, .pth.tar), which may hold them under state_dict or model.
+    """The tensors of a PyTorch file (.pt, .pth, .pth.tar), which may hold them under state_dict, network or model.
 
     Raises:
         BenchError: unreadable, or it holds objects that only running code from it would restore.
     """
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                    raise ValueError("compressed: torch.save never does that, and a few bytes could fill the memory")
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if not _is_pytorch(path):
@@ -96,18 +101,20 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             f"{path} holds more than tensors, and code from a checkpoint is never run ({_reason(error)}); save its "
             f"state dict alone with torch.save(model.state_dict(), FILE)."
         ) from error
-    except (RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
+    except Exception as error:  # the reader of damaged files raises nearly anything
         raise BenchError(f"{path} is not a readable PyTorch checkpoint; name another with --checkpoint.") from error
-    for key in ("state_dict", "model_state_dict", "model", "net"):
+    for key in ("state_dict", "model_state_dict", "network", "model", "net"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not any(isinstance(v, Tensor) for v in content.values()):
         raise BenchError(f"{path} holds no state dict; name another with --checkpoint.")
-    return {
-        str(key).removeprefix("module."): value.float() if value.is_floating_point() else value
-        for key, value in content.items()
-        if isinstance(value, Tensor)
-    }
+    tensors = {str(key).removeprefix("module."): value for key, value in content.items() if isinstance(value, Tensor)}
+    size = path.stat().st_size
+    for key, tensor in tensors.items():
+        # one number may be repeated by strides of 0, and a file without data ask for tensors without bound
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.numel() > size:
+            raise BenchError(f"{path}: {key} is no plain tensor that the file holds; name another with --checkpoint.")
+    return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
 
 
 def _is_pytorch(path: Path) -> bool:

@@ -1,0 +1,1 @@
+"""Models of CompressAI, and anyone's built like them, as codecs."""
