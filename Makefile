@@ -1,7 +1,9 @@
 # make demo: the main job, on bundled photographs with the shipped checkpoint.   make test: everything CI checks.
+# make fuzz: every parser under a coverage-guided fuzzer, FUZZ_MINUTES each (1).   make bench: speed, as ratios in one run.
 # make test-compressai: the tests of CompressAI's models, in .venv-compressai; several GB, not part of make test.
 # The others set up a virtual environment in .venv first. PYTHON chooses the interpreter (3.11 or later).
 PYTHON ?= python3
+FUZZ_MINUTES ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt
@@ -10,7 +12,7 @@ CAI := .venv-compressai
 CHECK := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
     || { echo "Python 3.11 or later is needed: make PYTHON=python3.12 ..."; exit 2; }
 
-.PHONY: demo test test-compressai install install-test lint clean
+.PHONY: demo test fuzz bench test-compressai install install-test lint clean
 
 demo: install
 	$(BIN)/python -m bench.reencode --codec iat,jpeg,webp,avif --generations 50
@@ -20,6 +22,13 @@ test: install-test lint
 
 test-compressai: $(CAI)/.installed
 	OMP_NUM_THREADS=1 $(CAI)/bin/python -m pytest tests/baselines/test_compressai*.py
+
+fuzz: install-test
+	$(PIP) -e '.[fuzz]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --minutes $(FUZZ_MINUTES)
+
+bench: install-test
+	$(BIN)/python -m benchmarks
 
 lint: install-test
 	$(BIN)/ruff check .

@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 """An image everywhere in this project: (H, W, 3), uint8, RGB, H and W at least 1."""
 
+MAX_PIXELS = 178_956_970
+"""Larger images are refused wherever they come from, a file or a stream: a few bytes that announce a size must not make
+a decoder allocate without bound. It is the size from which Pillow takes an image for a decompression bomb."""
+
 
 class BenchError(Exception):
     """A problem the user can act on. Its text is one sentence; command lines print it and exit with code 2."""

@@ -91,10 +91,10 @@ def load(name: str, data_root: str | Path | None = None) -> Dataset:
     """
     if name in SETS:
         return _load_set(SETS[name], data_root)
-    path = Path(name).expanduser()
-    if name.strip() and path.is_dir():
+    path = Path(os.path.expanduser(name))
+    if name.strip() and os.path.isdir(path):  # Path.is_dir raises where a list is longer than a file name may be
         return _dataset(path.resolve().name, _search(path))
-    if name.strip() and path.is_file():
+    if name.strip() and os.path.isfile(path):
         return _dataset(path.stem, [path])
     parts = [part.strip() for part in name.split(",") if part.strip()]
     if len(parts) > 1:

@@ -36,6 +36,10 @@ SUFFIXES = frozenset(
 )
 """File name endings, in lower case, that count as images when a folder is searched."""
 
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
+"""What a file may hold, whatever its name. Pillow knows others: some start programs (EPS: Ghostscript), and which ones
+there are depends on what was imported before."""
+
 ADVICE = "convert it to an 8-bit RGB PNG, or leave it out of --dataset"
 
 _GREY = frozenset({"1", "L", "LA", "I;16", "I;16L", "I;16B", "I;16N", "I"})
@@ -137,7 +141,7 @@ def _decode(data: bytes) -> tuple[Image, list[str]]:
     notes: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # bombs raise an error of their own; metadata warnings change no pixel
-        with PIL.Image.open(io.BytesIO(data)) as file:
+        with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as file:
             if getattr(file, "n_frames", 1) > 1:
                 notes.append(f"first of {file.n_frames} frames")  # type: ignore[attr-defined]
             if "icc_profile" in file.info:

@@ -37,7 +37,7 @@ def load(codec: str | Iterable[str] | None = None, dataset: str | None = None, f
     Raises:
         BenchError: the file is missing, or has no such codec or dataset.
     """
-    table = _read(folder / "rd_points.csv", numbers=("point", "bpp", "psnr", "ms_ssim", "images"))
+    table = _read(folder / "rd_points.csv", ("dataset", "codec"), numbers=("point", "bpp", "psnr", "ms_ssim", "images"))
     if dataset is not None:
         if dataset not in set(table["dataset"]):
             known = ", ".join(sorted(table["dataset"].unique()))
@@ -52,7 +52,7 @@ def load(codec: str | Iterable[str] | None = None, dataset: str | None = None, f
     decibels = -10 * np.log10(1 - table["ms_ssim"])
     return table.assign(
         system=PREFIX + table["codec"],
-        schedule="point:" + table["point"].astype("int64").astype(str),
+        schedule="point:" + table["point"].astype(str),
         generation=1,
         ms_ssim_db=decibels,
         ms_ssim_db_of_mean=decibels,
@@ -70,7 +70,7 @@ def names(dataset: str | None = None, folder: Path = FOLDER) -> pd.DataFrame:
 
 def areas(folder: Path = FOLDER) -> pd.DataFrame:
     """Published areas under RD curves: dataset, codec, metric (auc_psnr, auc_ms_ssim_db), value (dB·bpp), source."""
-    return _read(folder / "auc.csv", numbers=("value",))
+    return _read(folder / "auc.csv", (), numbers=("value",))
 
 
 def rates(experiment: str | None = None, folder: Path = FOLDER) -> pd.DataFrame:
@@ -79,7 +79,7 @@ def rates(experiment: str | None = None, folder: Path = FOLDER) -> pd.DataFrame:
     Raises:
         BenchError: no such experiment.
     """
-    table = _read(folder / "rates.csv", numbers=("generation", "bpp"))
+    table = _read(folder / "rates.csv", ("experiment",), numbers=("generation", "bpp"))
     if experiment is None:
         return table
     if experiment not in set(table["experiment"]):
@@ -88,12 +88,21 @@ def rates(experiment: str | None = None, folder: Path = FOLDER) -> pd.DataFrame:
     return table[table["experiment"] == experiment].reset_index(drop=True)
 
 
-def _read(path: Path, numbers: tuple[str, ...]) -> pd.DataFrame:
+def _read(path: Path, needed: tuple[str, ...], numbers: tuple[str, ...]) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype="str", keep_default_na=False)
     except OSError as error:
         raise BenchError(f"{path} can't be read: published numbers come with a checkout of the project.") from error
-    return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
+    except ValueError as error:
+        raise BenchError(f"{path} can't be read as a table: {str(error).splitlines()[0].rstrip('.')}.") from error
+    lacking = [name for name in (*needed, *numbers) if name not in table]
+    if lacking:
+        raise BenchError(f"{path} has no column {lacking[0]!r}.")
+    try:
+        table = table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
+        return table.assign(**{name: table[name].astype("int64") for name in numbers if name == "point"})
+    except (ValueError, TypeError) as error:
+        raise BenchError(f"{path}: {', '.join(numbers)} must hold numbers, {str(error).splitlines()[0]}.") from error
 
 
 def _unknown(name: str, table: pd.DataFrame, dataset: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,9 +163,9 @@ def _listed(text: str, side: Side) -> Listed:
     if text in known:
         return Listed(known[text], "bpp", text, side)
     name = ""
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     content = text
-    if path.is_file():
+    if os.path.isfile(path):  # Path.is_file raises where a list is longer than a file name may be
         name = path.stem
         try:
             lines = path.read_text(encoding="utf-8").splitlines()

@@ -124,7 +124,7 @@ class Store:
             return stored, ""
         except FileNotFoundError:
             return None, ""
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return None, f"{path} is damaged."
 
     def write(
@@ -181,7 +181,7 @@ class Store:
         """Return what ``run.json`` holds, {} where there is none or it can't be read."""
         try:
             run = json.loads((self.root / "run.json").read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return run if isinstance(run, dict) else {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import pandas as pd
 
 from bench.codec import BenchError
 from bench.columns import COLUMNS, KEY, PEAK
+
+MAX_ROWS = 10_000_000
+"""A parquet file of a few bytes can announce as many rows as it likes."""
 
 FILES = ("generations.parquet", "generations.csv")
 """The table inside a run folder; the first one found is read."""
@@ -60,12 +64,23 @@ def _read_one(path: Path) -> pd.DataFrame:
         raise BenchError(f"{path} does not exist: name a run folder, a parquet file or a CSV file.")
     try:
         if path.suffix == ".parquet":
+            from pyarrow.parquet import read_metadata
+
+            rows = read_metadata(path).num_rows
+            if rows > MAX_ROWS:
+                raise ValueError(f"it announces {rows} rows, the limit is {MAX_ROWS}")
             table = pd.read_parquet(path)
         else:
-            table = pd.read_csv(path, dtype=_TEXT, keep_default_na=False, na_values=["", "nan", "NaN"], **_EXACT)
-    except (OSError, ValueError, UnicodeError) as error:
-        raise BenchError(f"{path} can't be read as a table: {str(error).splitlines()[0].rstrip('.')}.") from error
-    return _complete(table, path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more fields than the header
+                options: dict[str, Any] = {"index_col": False, "na_values": ["", "nan", "NaN"], **_EXACT}
+                table = pd.read_csv(path, dtype=_TEXT, keep_default_na=False, **options)
+        return _complete(table, path)
+    except BenchError:
+        raise
+    except Exception as error:  # readers of damaged files raise nearly anything
+        said = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+        raise BenchError(f"{path} can't be read as a table: {said}.") from error
 
 
 def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -104,8 +119,11 @@ def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             table[known.name] = table[known.name].fillna(False).astype(bool)
         else:  # whole numbers may be missing
             table[known.name] = _number(table, known.name, path).astype("float64")
-    if table["generation"].isna().any():
+    generation = table["generation"]
+    if generation.isna().any():
         raise BenchError(f"{path}: a row has no generation.")
+    if not ((generation >= 0) & (generation < 1 << 31) & (generation == np.floor(generation))).all():
+        raise BenchError(f"{path}: column 'generation' must hold whole numbers, 0 or more.")
     return table[[known.name for known in COLUMNS]].astype({"generation": "int64"})
 
 

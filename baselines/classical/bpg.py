@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,14 +98,19 @@ class Bpg(ProgramCodec):
             workspace.write("coded.bpg", envelope.payload)
             self.run(self._decode_command(str(program)), workspace)
             written = workspace.read("decoded.ppm", program.name)
-        size = (envelope.height, max(LEAST_WIDTH, envelope.width))
-        head = re.match(rb"P6\n(\d+) (\d+)\n255\n", written)
-        if not head or (int(head[2]), int(head[1])) != size or len(written) != head.end() + 3 * size[0] * size[1]:
-            raise CodecError(
-                f"bpg: {program.name} wrote something else than a PPM of {size[1]}x{size[0]} ({written[:20]!r}...)."
-            )
-        decoded = np.frombuffer(written, np.uint8, offset=head.end()).reshape(*size, 3)
+        try:
+            decoded = from_ppm(written, envelope.height, max(LEAST_WIDTH, envelope.width))
+        except ValueError as error:
+            raise CodecError(f"bpg: {program.name} wrote something else than {error}.") from error
         return decoded[:, : envelope.width].copy()
+
+
+def from_ppm(data: bytes, height: int, width: int) -> Image:
+    """Return the (height, width, 3) pixels of a PPM file as bpgdec writes it; raise ValueError where it is another."""
+    head = f"P6\n{width} {height}\n255\n".encode()
+    if not data.startswith(head) or len(data) != len(head) + 3 * height * width:
+        raise ValueError(f"a PPM of {width}x{height} ({data[:20]!r}...)")
+    return np.frombuffer(data, np.uint8, offset=len(head)).reshape(height, width, 3)
 
 
 def _png(image: Image) -> bytes:

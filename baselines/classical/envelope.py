@@ -18,7 +18,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
-from bench.codec import BitstreamError
+from bench.codec import MAX_PIXELS, BitstreamError
 
 LARGEST_SIDE = 65535
 
@@ -57,7 +57,8 @@ def unwrap(tag: int, stream: bytes, codec: str) -> Envelope:
         raise BitstreamError(f"{codec}: the stream's checksum does not match: it is damaged or cut.")
     height, position = _read_varint(stream, 2)
     width, position = _read_varint(stream, position)
-    if not (1 <= height <= LARGEST_SIDE and 1 <= width <= LARGEST_SIDE and position < len(stream) - 4):
+    sides = 1 <= height <= LARGEST_SIDE and 1 <= width <= LARGEST_SIDE and height * width <= MAX_PIXELS
+    if not (sides and position < len(stream) - 4):
         raise BitstreamError(f"{codec}: the stream's header is not valid (height {height}, width {width}).")
     return Envelope(stream[1], height, width, bytes(stream[position:-4]))
 
@@ -78,5 +79,6 @@ def _read_varint(data: bytes, position: int) -> tuple[int, int]:
         shift += 7
         position += 1
         if byte < 128:
-            return value, position
+            # a last byte of 0 would be a second way to write the same number
+            return (value if byte or shift == 7 else 0), position
     return 0, position

@@ -17,10 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from bench.codec import BitstreamError, Codec, CodecError, CodecUnavailable, Image, check_image
-
-MAX_PIXELS = 178_956_970
-"""Larger images are refused in both directions: a few bytes must not make a decoder allocate gigabytes. (As Pillow.)"""
+from bench.codec import MAX_PIXELS, BitstreamError, Codec, CodecError, CodecUnavailable, Image, check_image
 
 T = TypeVar("T")
 

@@ -19,6 +19,10 @@ from bench.codec import Image, QualityScale
 SAMPLING = {"4:2:0": 0x22, "4:2:2": 0x21, "4:4:4": 0x11}
 """Luma sampling factors in the frame header, horizontal in the high half; chroma is 1x1."""
 
+_UNITS = {"4:2:0": (16, 16, 32), "4:2:2": (16, 8, 20), "4:4:4": (8, 8, 14)}
+"""Width, height and least bits of a coded unit. With the standard tables a block takes at least 6 bits in luma and 4 in
+chroma: no difference of its mean, no other coefficient. So few bytes can't announce many pixels."""
+
 _SOF0, _SOF2, _DHT, _EOI, _SOS, _DQT, _APP0 = 0xC0, 0xC2, 0xC4, 0xD9, 0xDA, 0xDB, 0xE0
 _NEXT_MARKER = regex(rb"\xff[^\x00]")  # in entropy-coded data a 0xFF byte is stuffed with a 0x00
 
@@ -54,7 +58,7 @@ class JPEGCodec(EverydayCodec):
         """Walk all markers. Tables must be those of the JPEG standard, scaled to one of the qualities 1 to 100."""
         expect(stream[:3] == b"\xff\xd8\xff", "it is no JPEG file.")
         seen: dict[int, list[bytes]] = {}
-        end, marker = 2, 0
+        end, marker, scan = 2, 0, 0
         while marker != _EOI:
             expect(stream[end : end + 1] == b"\xff", f"there is no marker at byte {end}.")
             marker, start = stream[end + 1], end + 2
@@ -71,11 +75,11 @@ class JPEGCodec(EverydayCodec):
             if marker == _SOS:
                 found = _NEXT_MARKER.search(stream, end)
                 expect(found is not None, "it was cut in the image data.")
-                end = found.start() if found else 0
+                scan, end = (found.start() - end, found.start()) if found else (0, 0)
         expect(end == len(stream), f"{len(stream) - end} bytes follow its end.")
-        return self._frame(seen)
+        return self._frame(seen, scan)
 
-    def _frame(self, seen: dict[int, list[bytes]]) -> Size:
+    def _frame(self, seen: dict[int, list[bytes]], scan: int) -> Size:
         frames = seen.get(_SOF2 if self.progressive else _SOF0, [])
         expect(len(frames) == 1 and _SOS in seen, "it has no frame of the expected kind.")
         expect(self.progressive or len(seen[_SOS]) == 1, "it has more than one scan.")
@@ -88,6 +92,10 @@ class JPEGCodec(EverydayCodec):
         layout = bytes([1, SAMPLING[self.subsampling], 0, 2, 0x11, 1, 3, 0x11, 1])
         expect(precision == 8 and components == 3, "it is not 8-bit YCbCr.")
         expect(frames[0][6:] == layout, f"its chroma sampling is not {self.subsampling}.")
+        if not self.optimize and not self.progressive:
+            width_of_unit, height_of_unit, bits = _UNITS[self.subsampling]
+            units = -(-width // width_of_unit) * -(-height // height_of_unit)
+            expect(units * bits <= 8 * scan, f"its image data are too few for {width}x{height} pixels.")
         return height, width
 
     def read(self, stream: bytes) -> Image:

@@ -11,7 +11,7 @@ from baselines.classical import yuv
 from baselines.classical.envelope import LARGEST_SIDE, Envelope, unwrap, wrap
 from baselines.classical.program import Program, describe, run
 from baselines.classical.workspace import Workspace
-from bench.codec import BitstreamError, Codec, CodecError, CodecUnavailable, Image, check_image
+from bench.codec import MAX_PIXELS, BitstreamError, Codec, CodecError, CodecUnavailable, Image, check_image
 
 TIMEOUT = 3600.0
 """Seconds one run of a program may take by default. The harness has a limit of its own (``--codec-timeout``)."""
@@ -87,6 +87,8 @@ class ProgramCodec(Codec):
         pixels = check_image(image, self.name)
         if max(pixels.shape[:2]) > LARGEST_SIDE:
             raise CodecError(f"{self.name}: sides may have {LARGEST_SIDE} pixels at most, got {pixels.shape[:2]}.")
+        if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
+            raise CodecError(f"{self.name}: images may have {MAX_PIXELS} pixels at most, got {pixels.shape[:2]}.")
         return pixels
 
     def run(self, command: list[str], workspace: Workspace) -> str:

@@ -32,6 +32,9 @@ HYPER_BOUND = 127
 CHUNK = 2048
 """Positions whose parameters the encoder evaluates at once; bounds its memory."""
 
+SLACK = 0.02
+"""By how much the coder's integer probabilities may make the hyper-latents cheaper than their tables say."""
+
 SEEN_STEPS = 64
 """In the log domain, the context model sees centred latents rounded to 1/64: a table keeps the logarithm exact."""
 
@@ -55,9 +58,11 @@ class LatentCoder:
             weight = conv.weight.detach().flatten(2)[:, :, :taps, None]
             self.context = FixedConv(weight, _bias(conv)).to(device).matrix()
         self.medians = torch.round(model.bottleneck.medians.detach().double().to(device) * ONE)
-        self.hyper_models = [
-            constriction.stream.model.Categorical(row, perfect=False) for row in model.bottleneck.tables(HYPER_BOUND)
-        ]
+        tables = model.bottleneck.tables(HYPER_BOUND)
+        self.hyper_models = [constriction.stream.model.Categorical(row, perfect=False) for row in tables]
+        least = sum(-np.log2(max(row)) for row in tables)
+        self.least_bits = float(least)
+        """No position of the hyper-latents costs less, whatever they are."""
         self.seen_table, self.scale_table, self.mean_table = (table.to(device) for table in self._tables())
 
         self.seen_fine: Tensor | None = None
@@ -196,15 +201,19 @@ class LatentCoder:
         """As ``decode``, with z (N, height/4, width/4) beside y."""
         if len(data) % 4 or not 0 <= bits <= LATENT_BITS:
             raise BitstreamError("The stream's latents are cut or damaged.")
+        count = height // 4 * (width // 4)
+        if count * self.least_bits * (1 - SLACK) > 8 * len(data) + 64:
+            raise BitstreamError(f"The stream's {len(data)} bytes of latents are too few for the size it announces.")
         model = _gaussian(bits)
 
         def code(positions: NDArray[np.int64], mean: NDArray[np.float64], scale: NDArray[np.float64]) -> _Integers:
+            if coder.is_empty():  # it would go on for ever with the least likely symbols
+                raise BitstreamError("The stream's latents end too soon.")
             centre = np.zeros_like(mean) if centred else mean
             return coder.decode(model, centre.ravel(), scale.ravel()).reshape(mean.shape)
 
         try:
             coder = constriction.stream.stack.AnsCoder(np.frombuffer(data, "<u4").astype(np.uint32))
-            count = height // 4 * (width // 4)
             z = np.stack([coder.decode(hyper, count) - HYPER_BOUND for hyper in self.hyper_models])
             z = z.reshape(-1, height // 4, width // 4)
             y = self._sweep(z, height, width, centred, code)

@@ -16,7 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.entropy.header import Header, pack, unpack
-from bench.codec import BenchError, BitstreamError, Codec, FloatImage, Image, QualityScale, check_image
+from bench.codec import (
+    MAX_PIXELS,
+    BenchError,
+    BitstreamError,
+    Codec,
+    CodecError,
+    FloatImage,
+    Image,
+    QualityScale,
+    check_image,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,7 +100,7 @@ class LearnedCodec(Codec):
     def identity(self) -> dict[str, Any]:
         """Checkpoint and what made it, library versions, kind of device."""
         cards = [_card(path) for path in self.paths]
-        trainings = [card.get("training", {}) for card in cards]
+        trainings = [found if isinstance(found := card.get("training"), dict) else {} for card in cards]
         kept = ("iterations", "images_seen", "minutes", "device", "commit")
         return {
             "codec": self.name,
@@ -131,6 +141,8 @@ class LearnedCodec(Codec):
     def _encode(self, image: Image | FloatImage, quality: float) -> bytes:
         level, path = self._operating_point(self.quality.check(quality, self.name))
         height, width = image.shape[:2]
+        if height * width > MAX_PIXELS:
+            raise CodecError(f"{self.name}: {width}x{height} is too large; the limit is {MAX_PIXELS} pixels.")
         rows, columns = self._padded(height, width)
         padded: NDArray[Any] = np.pad(image, ((0, rows - height), (0, columns - width), (0, 0)), "edge")
         centred = self.quantisation == "centred"
@@ -204,7 +216,12 @@ def _sha256(path: Path) -> str:
 def _card(path: Path) -> dict[str, Any]:
     """The card beside a checkpoint of ours; the authors' files have none."""
     file = path.with_suffix(".json")
-    card = json.loads(file.read_text()) if path.suffix == ".safetensors" and file.is_file() else {}
+    if path.suffix != ".safetensors" or not file.is_file():
+        return {}
+    try:
+        card = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise BenchError(f"{file}, the card of {path.name}, can't be read as JSON: put it right.") from error
     return card if isinstance(card, dict) else {}
 
 

@@ -35,7 +35,12 @@ def load_model(path: Path, system: System) -> LatentModel:
             config, tensors = system.read_official(found)
         except BenchError as error:
             raise BenchError(f"{path}: {error}") from error
-    model = system.build(config)
+    try:
+        model = system.build(config)
+    except BenchError:
+        raise
+    except Exception as error:
+        raise BenchError(f"{path}: its configuration makes no model of {system.name} ({error}).") from error
     problem = mismatch(model.state_dict(), tensors)
     if problem:
         raise BenchError(f"{path} does not fit the model {system.name}: {problem}.")

@@ -79,12 +79,12 @@ def _shrink(source: Path, target: Path) -> None:
 
     try:
         data = source.read_bytes()
-        with Pillow.open(io.BytesIO(data)) as picture:
+        with Pillow.open(io.BytesIO(data), formats=("PNG", "WEBP")) as picture:
             picture.load()
             if picture.format == "WEBP" and picture.mode == "RGB":
                 smaller = io.BytesIO()
                 picture.save(smaller, "WEBP", lossless=True, exact=True, **EFFORT)
                 data = min(data, smaller.getvalue(), key=len)
-    except OSError as error:
+    except Exception as error:  # decoders of damaged files raise nearly anything
         raise BenchError(f"{source} can't be read as a picture: {os.path.basename(str(error))}.") from error
     write_atomically(target, data, sync=False)

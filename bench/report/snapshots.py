@@ -63,7 +63,7 @@ def find(runs: Iterable[Path]) -> Kept:
                 key = (chain["identity"]["image"][:16], *(str(first[name]) for name in KEY[1:]))
                 files, gone = _files(run / "snapshots", chain["snapshots"])
                 one = KeptChain(signature(chain["records"]), files, chain["identity"]["codecs"])
-            except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+            except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
                 kept.warnings.append(f"{path} is damaged: its pictures are missing in the report.")
                 continue
             if gone:
