@@ -38,7 +38,7 @@ class Point:
 
 def add_options(add: Callable[..., Any]) -> None:
     """The options of a command line, through ``parser.add_argument``."""
-    add("--codec", help="one or several, with a quality or without: iat,jpeg:75,webp:80 (default: iat)")
+    add("--codec", help="one or several (python -m bench.codecs lists them): iat,jpeg:75,webp:80 (default: iat)")
     add("--quality", help="quality of codecs named without one; several, 25,50,75, give an operating point each")
     add("--bpp", help="the rate every generation is coded at, by rate control; several give an operating point each")
     add("--drift", metavar="A:B", help="from A to B bpp over the generations, linearly; quality:A:B for qualities")
@@ -46,10 +46,10 @@ def add_options(add: Callable[..., Any]) -> None:
     add("--walk", metavar="LO:HI", help="a random walk of rates between LO and HI bpp; quality:LO:HI for qualities")
     add("--chain", metavar="CODECS", help="hand-over, one codec a generation, repeated: jpeg:75,webp:80,iat:0.5")
     add("--edit", metavar="EDITS", help="between generations: resize:0.5,shift:1,crop:8,brightness:2 (bench.edits)")
-    add("--rate-by", choices=("image", "dataset"), default="image", help="whose rate hits the target, each image's or")
-    add("--rate-side", choices=SIDES, default="nearest", help="where no quality hits the target within 0.5 %%")
+    add("--rate-by", choices=("image", "dataset"), default="image", help="whose rate hits the target: each image's, or the mean over the set")
+    add("--rate-side", choices=SIDES, default="nearest", help="taken where no quality hits the target within 0.5 %%")
     add("--seed", type=int, default=0, help="seed of --walk")
-    add("--carrier", choices=CARRIERS, default="uint8", help="between generations; float: not rounded, learned codecs")
+    add("--carrier", choices=CARRIERS, default="uint8", help="what passes between generations: 8-bit pixels, or float, not rounded (learned codecs)")
 
 
 def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> list[Point]:
