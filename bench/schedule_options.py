@@ -46,10 +46,10 @@ def add_options(add: Callable[..., Any]) -> None:
     add("--walk", metavar="LO:HI", help="a random walk of rates between LO and HI bpp; quality:LO:HI for qualities")
     add("--chain", metavar="CODECS", help="hand-over, one codec a generation, repeated: jpeg:75,webp:80,iat:0.5")
     add("--edit", metavar="EDITS", help="between generations: resize:0.5,shift:1,crop:8,brightness:2 (bench.edits)")
-    add("--rate-by", choices=("image", "dataset"), default="image", help="whose rate hits the target: each image's, or the mean over the set")
+    add("--rate-by", choices=("image", "dataset"), default="image", help="rate of each image, or mean rate of the set")
     add("--rate-side", choices=SIDES, default="nearest", help="taken where no quality hits the target within 0.5 %%")
     add("--seed", type=int, default=0, help="seed of --walk")
-    add("--carrier", choices=CARRIERS, default="uint8", help="what passes between generations: 8-bit pixels, or float, not rounded (learned codecs)")
+    add("--carrier", choices=CARRIERS, default="uint8", help="between generations: 8-bit pixels, or unrounded (learned codecs)")
 
 
 def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> list[Point]:
