@@ -46,6 +46,21 @@ def _lost(psnr: np.ndarray) -> np.ndarray:
         return np.where(psnr == psnr[:1], 0.0, psnr[:1] - psnr)
 
 
+def with_change(means: pd.DataFrame) -> pd.DataFrame:
+    """Add psnr_change and ms_ssim_db_change: dB since generation 1, below 0 where quality was lost.
+
+    Args:
+        means: as from ``bench.rd.generation_means``.
+    """
+    means = means.sort_values([*POINT, "generation"], ignore_index=True)
+    first = means.groupby(POINT)[["psnr", "ms_ssim_db"]].transform("first")
+    with np.errstate(invalid="ignore"):
+        changes = {
+            f"{name}_change": (means[name] - first[name]).where(means[name] != first[name], 0.0) for name in first
+        }
+    return means.assign(**changes)
+
+
 def loss_table(records: pd.DataFrame, generation: int | None = None) -> pd.DataFrame:
     """Generation loss of every operating point at generation N.
 

@@ -38,11 +38,15 @@ _FAMILIES = {
     "vtm": ("#5A3A00", "<"),
     "vvenc": ("#8C564B", ">"),
     "x265": ("#56B4E9", "h"),
-    "xie": ("#E69F00", "p"),
-    "sft": ("#009E73", "d"),
-    "ainn": ("#CC79A7", "8"),
+    "xie": ("#882255", "p"),
+    "sft": ("#44AA99", "d"),
+    "ainn": ("#332288", "8"),
     "null": ("#7F7F7F", "x"),
+    "ffmpeg": ("#8C564B", ">"),
+    "cheng": ("#999933", "H"),
 }
+_ALIASES = {"song": "sft"}
+"""Families under the name that papers use."""
 
 METRICS = {
     "psnr": "PSNR (dB)",
@@ -51,6 +55,9 @@ METRICS = {
     "delta_e": "colour difference (CIEDE2000)",
     "psnr_step": "PSNR against the generation before (dB)",
     "psnr_first": "PSNR against generation 1 (dB)",
+    "psnr_change": "PSNR since generation 1 (dB)",
+    "ms_ssim_db_change": "MS-SSIM since generation 1 (dB)",
+    "ms_ssim_db_of_mean": "MS-SSIM (dB of the mean)",
 }
 """Axis labels, with units."""
 
@@ -68,8 +75,13 @@ class Style:
 
 
 def family_of(codec: str) -> str:
-    """``jpeg`` of ``jpeg-444``, ``avif`` of ``avif[speed=4]``, ``iat`` of ``iat [float]``."""
-    return re.split(r"[-\[: ]", codec.lower(), maxsplit=1)[0]
+    """``jpeg`` of ``jpeg-444``, ``avif`` of ``avif[speed=4]``, ``iat`` of ``iat [float]``; ``xie`` of
+    ``published:xie2021-invcompress``."""
+    name = codec.lower().removeprefix("published:").removeprefix("compressai-")
+    name = re.split(r"[-_\[: ]", name, maxsplit=1)[0]
+    if name not in _FAMILIES:
+        name = re.sub(r"20[12]\d$", "", name)
+    return _ALIASES.get(name, name)
 
 
 def style(codec: str, variant: int = 0) -> Style:
@@ -93,9 +105,10 @@ def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_
         note: a sentence under the figure, such as which images were left out.
 
     Raises:
-        BenchError: the table is empty, holds several datasets, or its means are over different images.
+        BenchError: the table is empty, holds several datasets or kinds of averages, or its means are over different
+            numbers of images.
     """
-    _one_set(means)
+    one_set(means)
     figure = Figure(figsize=(PANEL[0] * len(metrics), PANEL[1] + 0.9), layout="constrained")
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     lines: dict[str, Any] = {}
@@ -114,7 +127,7 @@ def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_
         panel.margins(x=0.03)
         panel.xaxis.get_major_locator().set_params(integer=True)
         if metric == "bpp":
-            panel.set_ylim(bottom=0)
+            panel.set_ylim(0, 1.08 * means["bpp"].max() or None)
     images = int(means["images"].iloc[0])
     title = f"{means['dataset'].iloc[0]}: mean over {images} image{'s' if images != 1 else ''}"
     figure.suptitle(title, fontsize=11)
@@ -124,7 +137,9 @@ def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_
     return figure
 
 
-def _one_set(means: pd.DataFrame) -> None:
+def one_set(means: pd.DataFrame) -> None:
+    """Raise BenchError unless the curves of a table may stand in one figure: one dataset, the same number of images,
+    one way of averaging. Codecs, schedules and carriers may differ: a curve's name tells them."""
     if means.empty:
         raise BenchError("There is nothing to draw: no image was coded by all codecs.")
     if means["dataset"].nunique() > 1:
@@ -132,6 +147,9 @@ def _one_set(means: pd.DataFrame) -> None:
         raise BenchError(f"One figure shows one dataset, this table holds {names}; choose one of them.")
     if means["images"].nunique() > 1:
         raise BenchError("The means of this table are over different numbers of images; take the common ones first.")
+    if "average" in means and means["average"].nunique() > 1:
+        kinds = " and ".join(sorted(means["average"].unique()))
+        raise BenchError(f"One figure shows one kind of average, this table holds {kinds}; draw them apart.")
 
 
 def _curve(panel: Axes, curve: pd.DataFrame, metric: str, look: Style) -> Any:

@@ -2,48 +2,80 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from bench.bd import Curve
+from bench.bd import MAX_GAP, Curve
 from bench.codec import BenchError
-from bench.plots import METRICS, PANEL, style
+from bench.plots import METRICS, PANEL, family_of, one_set, style
 
+Floats = NDArray[np.float64]
 PANELS = ("psnr", "ms_ssim_db")
+OURS: tuple[Any, ...] = ("-", ":", (0, (5, 1, 1, 1, 1, 1)))
+PUBLISHED: tuple[Any, ...] = ("--", (0, (7, 3)), (0, (2, 2)))
+"""Lines of the first, second and third system of a family."""
 
 
-def rd(means: pd.DataFrame, published: pd.DataFrame, note: str = "") -> Figure:
-    """Rate-distortion curves, ours solid, published ones dashed and named so.
+def rd(
+    means: pd.DataFrame,
+    published: pd.DataFrame,
+    note: str = "",
+    metrics: Sequence[str] | None = None,
+    until: float = math.inf,
+) -> Figure:
+    """Rate-distortion curves, ours solid or dotted, published ones dashed and named so.
 
     Args:
         means: one generation of ``bench.rd.generation_means``, one dataset.
         published: points of ``bench.published.load`` of that dataset, or an empty table.
         note: a sentence under the figure.
+        metrics: columns of both tables, a panel each. Without them PSNR and MS-SSIM in dB, the latter as dB of the
+            mean where there are published points, which are known in no other way.
+        until: bpp; points of higher rates are not drawn.
 
     Raises:
-        BenchError: the table is empty or holds several datasets.
+        BenchError: the tables hold several datasets or generations, or means that can't be compared.
     """
-    figure, panels = _panels(means)
-    # Published MS-SSIM is dB of the mean: beside it, so must ours be.
-    axes = ("psnr", "ms_ssim_db_of_mean") if len(published) else PANELS
+    if means["generation"].nunique() > 1:
+        raise BenchError("Rate-distortion curves show one generation, this table holds several; choose one of them.")
+    if len(published) and set(published["dataset"]) != set(means["dataset"]):
+        names = ", ".join(sorted({*published["dataset"], *means["dataset"]}))
+        raise BenchError(f"One figure shows one dataset, ours and published points are on {names}; choose one of them.")
+    metrics = metrics or ("psnr", "ms_ssim_db_of_mean" if len(published) else "ms_ssim_db")
+    figure, panels = _panels(means, len(metrics))
     lines: dict[str, Any] = {}
-    for panel, metric in zip(panels, axes, strict=True):
-        for table, line in ((means, "-"), (published, "--")):
-            if not len(table):
-                continue
-            for system, part in table.groupby("system", sort=True):
-                points = Curve.of(part["bpp"], part[metric])
-                order = points.rate.argsort()
-                look = style(str(system).removeprefix("published:"))
+    for table, dashes, width in ((means, OURS, 1.5), (published, PUBLISHED, 1.2)):
+        table = table[table["bpp"] <= until] if len(table) else table
+        variants: dict[str, int] = {}
+        for system, part in table.groupby("system", sort=True) if len(table) else ():
+            look = style(str(system))
+            variant = variants.setdefault(family_of(str(system)), 0)
+            variants[family_of(str(system))] += 1
+            for panel, metric in zip(panels, metrics, strict=True):
                 (lines[str(system)],) = panel.plot(
-                    points.rate[order], points.metric[order], color=look.color, marker=look.marker, linestyle=line,
-                    linewidth=1.4, markersize=4, markerfacecolor="white",
+                    *_joined(Curve.of(part["bpp"], part[metric])), color=look.color, marker=look.marker,
+                    linestyle=dashes[variant % len(dashes)], linewidth=width, markersize=5 if dashes is OURS else 3.5,
+                    markerfacecolor=look.color if variant % 2 else "white",
                 )  # fmt: skip
-        panel.set(xlabel=METRICS["bpp"], ylabel=METRICS["psnr"] if metric == "psnr" else METRICS["ms_ssim_db"])
+    for panel, metric in zip(panels, metrics, strict=True):
+        panel.set(xlabel=METRICS["bpp"], ylabel=METRICS[metric])
     return _finish(figure, lines, note)
+
+
+def _joined(points: Curve) -> tuple[Floats, Floats]:
+    """Rates and metric to be joined by a line, with nan in a gap that is too wide to say what lies in it."""
+    order = points.rate.argsort()
+    rate, metric = points.rate[order], points.metric[order]
+    finite = metric[np.isfinite(metric)]
+    wide = 1 + np.flatnonzero(np.diff(metric) > MAX_GAP * (np.ptp(finite) if finite.size > 2 else math.inf))
+    return np.insert(rate, wide, np.nan), np.insert(metric, wide, np.nan)
 
 
 def path(means: pd.DataFrame, note: str = "") -> Figure:
@@ -56,12 +88,15 @@ def path(means: pd.DataFrame, note: str = "") -> Figure:
     figure, panels = _panels(means)
     lines: dict[str, Any] = {}
     for panel, metric in zip(panels, PANELS, strict=True):
+        variants: dict[str, int] = {}
         for (system, schedule), part in means.groupby(["system", "schedule"], sort=True):
             part = part.sort_values("generation")
-            look = style(str(system))
+            family = family_of(str(system))
+            look = style(str(system), variants.setdefault(family, 0))
+            variants[family] += 1
             (line,) = panel.plot(
-                part["bpp"], part[metric], color=look.color, marker=look.marker, linewidth=1.2, markersize=4,
-                markerfacecolor="white",
+                part["bpp"], part[metric], color=look.color, marker=look.marker, linestyle=look.linestyle,
+                linewidth=1.2, markersize=4, markerfacecolor="white",
             )  # fmt: skip
             panel.plot(part["bpp"].iloc[:1], part[metric].iloc[:1], "o", color=look.color, markersize=7)
             lines[f"{system}, {schedule.replace(':', ' ')}" if system != schedule else str(system)] = line
@@ -69,13 +104,10 @@ def path(means: pd.DataFrame, note: str = "") -> Figure:
     return _finish(figure, lines, note)
 
 
-def _panels(means: pd.DataFrame) -> tuple[Figure, list[Axes]]:
-    if means.empty:
-        raise BenchError("There is nothing to draw: no image was coded by all codecs.")
-    if means["dataset"].nunique() > 1:
-        raise BenchError(f"One figure shows one dataset, this table holds {', '.join(means['dataset'].unique())}.")
-    figure = Figure(figsize=(PANEL[0] * len(PANELS), PANEL[1] + 0.9), layout="constrained")
-    panels = list(figure.subplots(1, len(PANELS), squeeze=False)[0])
+def _panels(means: pd.DataFrame, count: int = len(PANELS)) -> tuple[Figure, list[Axes]]:
+    one_set(means)
+    figure = Figure(figsize=(PANEL[0] * max(count, 1.5), PANEL[1] + 0.9), layout="constrained")
+    panels = list(figure.subplots(1, count, squeeze=False)[0])
     for panel in panels:
         panel.grid(alpha=0.3, linewidth=0.6)
     images = int(means["images"].iloc[0])

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import plots
+from bench import plots, plots_rd
 from bench.codec import BenchError
+from bench.rd import generation_means, systems
 
 RNG = np.random.default_rng(8)
 
@@ -110,3 +111,87 @@ def test_detail_finds_where_most_was_lost():
     assert columns.start <= 100 < 110 <= columns.stop
     assert (rows.stop - rows.start, columns.stop - columns.start) == (40, 40)
     assert plots.detail(source[:5, :7], [], 40) == (slice(0, 5), slice(0, 7))
+
+
+def points(systems=("iat", "jpeg", "jpeg-444"), **changes):
+    rows = [
+        {"dataset": "kodak", "system": system, "schedule": f"quality:{q}", "generation": 1, "images": 24,
+         "bpp": 0.2 * q, "psnr": 30.0 + 2 * q - k, "ms_ssim_db": 15.0 + q, "ms_ssim_db_of_mean": 14.0 + q,
+         "average": "mean of per-image values"}
+        for k, system in enumerate(systems) for q in (3, 1, 2, 4)
+    ]  # fmt: skip
+    return pd.DataFrame(rows).assign(**changes)
+
+
+def test_rate_distortion_curves_carry_the_numbers_and_published_ones_are_dashed():
+    ours, theirs = points(), points(("published:xie2021-invcompress",), psnr=40.0, average="as published")
+    figure = plots_rd.rd(ours, theirs)
+    lines = dict(zip([text.get_text() for text in figure.legends[0].get_texts()], figure.axes[0].get_lines()))  # noqa: B905
+    assert list(lines) == ["iat", "jpeg", "jpeg-444", "published:xie2021-invcompress"]
+    np.testing.assert_array_equal(lines["jpeg"].get_ydata(), [31, 33, 35, 37])
+    assert lines["published:xie2021-invcompress"].get_linestyle() == "--"
+    assert "--" not in {line.get_linestyle() for name, line in lines.items() if "published" not in name}
+    # MS-SSIM beside published points is of their kind, and the axis says so.
+    np.testing.assert_array_equal(figure.axes[1].get_lines()[0].get_ydata(), [15, 16, 17, 18])
+    assert figure.axes[1].get_ylabel() == "MS-SSIM (dB of the mean)"
+    assert plots_rd.rd(ours, theirs.iloc[:0]).axes[1].get_ylabel() == "MS-SSIM (dB)"
+    assert len(plots_rd.rd(ours, theirs, until=0.5).axes[0].get_lines()[0].get_xdata()) == 2
+
+
+def test_codecs_of_a_family_are_told_apart_beside_each_other():
+    lines = plots_rd.rd(points(("avif", "avif-444", "avif-444[tune=psnr]")), points().iloc[:0]).axes[0].get_lines()
+    assert len({(str(line.get_linestyle()), line.get_markerfacecolor(), str(line._dash_pattern)) for line in lines}) == 3
+
+
+def test_a_line_ends_where_points_are_bunched_at_both_ends():
+    bunched = points(("published:iat2022",)).assign(psnr=[38.1, 31.0, 31.1, 38.2], bpp=[1.0, 0.3, 0.31, 1.01])
+    line = plots_rd.rd(points(), bunched).axes[0].get_lines()[-1]
+    np.testing.assert_array_equal(line.get_ydata(), [31.0, 31.1, np.nan, 38.1, 38.2])
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ("published:xie2021-invcompress", "xie"),
+        ("published:iat2022", "iat"),
+        ("song2021-sft", "sft"),
+        ("bpg_444_x265_ycbcr", "bpg"),
+        ("compressai-cheng2020-anchor_mse", "cheng"),
+        ("jpeg2000 [bpp]", "jpeg2000"),
+    ],
+)
+def test_published_codecs_look_like_ours(name, same):
+    assert plots.family_of(name) == same
+    assert plots.style(name).color == plots.style(same).color
+
+
+def test_rate_distortion_never_mixes_datasets_generations_averages_or_numbers_of_images():
+    none = points().iloc[:0]
+    with pytest.raises(BenchError, match="kodak, tecnick"):
+        plots_rd.rd(points(), points(("published:vtm",), dataset="tecnick"))
+    with pytest.raises(BenchError, match="kodak, tecnick"):
+        plots_rd.rd(pd.concat([points(), points(dataset="tecnick")]), none)
+    with pytest.raises(BenchError, match="one generation"):
+        plots_rd.rd(pd.concat([points(), points(generation=2)]), none)
+    with pytest.raises(BenchError, match="different numbers of images"):
+        plots_rd.rd(pd.concat([points(("iat",)), points(("jpeg",), images=23)]), none)
+    with pytest.raises(BenchError, match="one kind of average"):
+        plots_rd.rd(pd.concat([points(("iat",)), points(("jpeg",), average="PSNR of the mean")]), none)
+    with pytest.raises(BenchError, match="one kind of average"):
+        plots_rd.path(pd.concat([points(("iat",)), points(("jpeg",), average="PSNR of the mean")]))
+    with pytest.raises(BenchError, match="one kind of average"):
+        plots.generations(pd.concat([points(("iat",)), points(("jpeg",), average="PSNR of the mean")]))
+
+
+@pytest.mark.parametrize("draw", [plots.generations, plots_rd.path, lambda means: plots_rd.rd(means, means.iloc[:0])])
+def test_carriers_and_protocols_are_curves_of_their_own_and_named(draw):
+    names = ["image", "width", "height", "quality", "bytes", "mse", "psnr_step", "psnr_first", "delta_e", "encode_s"]
+    names += ["decode_s", "shift_r", "shift_g", "shift_b", "target_bpp", "encodes", "miss", "ms_ssim", "fixed_point"]
+    base = points(("iat",)).drop(columns=["system", "images", "average"]).assign(**dict.fromkeys(names, 0.5))
+    base = base.assign(image="a", status="ok", codec="iat", codec_id="1", carrier="uint8", reason="")
+    rated = base.assign(schedule=[f"bpp:{bpp:g}" for bpp in base["bpp"]])
+    records = pd.concat([base, base.assign(carrier="float"), rated], ignore_index=True)
+    means = generation_means(records.assign(system=systems(records)))
+    assert set(means["system"]) == {"iat", "iat [float]", "iat [bpp]"}
+    labels = [text.get_text() for text in draw(means).legends[0].get_texts()]
+    assert {label.split(",")[0] for label in labels} == {"iat", "iat [float]", "iat [bpp]"}
