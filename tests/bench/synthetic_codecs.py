@@ -19,6 +19,10 @@ MARKER = "SYNTHETIC_CODECS_MARKER"
 """Environment variable: a file that says that a process has died."""
 
 
+VERSION = "SYNTHETIC_CODECS_VERSION"
+"""Environment variable: the version of Versioned."""
+
+
 class Table(Codec):
     """Decoding replaces each value v by ``table[quality][v]``: any path into any cycle can be laid out."""
 
@@ -88,6 +92,25 @@ class Slow(Drift):
     def encode(self, image, quality):
         time.sleep(0.01)
         return super().encode(image, quality)
+
+
+class Slower(Drift):
+    """Drift, a twentieth of a second a generation."""
+
+    name = "slower"
+
+    def encode(self, image, quality):
+        time.sleep(0.05)
+        return super().encode(image, quality)
+
+
+class Versioned(Drift):
+    """Its version is what the environment says."""
+
+    name = "versioned"
+
+    def identity(self):
+        return {"version": os.environ.get(VERSION, "1")}
 
 
 class Noisy(Table):
