@@ -48,7 +48,7 @@ $(VENV)/.installed: $(VENV)/.venv pyproject.toml requirements.txt
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(PIP) -e '.[heic,jxl,ffmpeg,test]'
+	$(PIP) -e '.[heic,jxl,ffmpeg,dask,test]'
 	@touch $@
 
 $(CAI)/.installed: pyproject.toml requirements-compressai.txt
