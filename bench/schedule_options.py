@@ -49,7 +49,7 @@ def add_options(add: Callable[..., Any]) -> None:
     add("--rate-by", choices=("image", "dataset"), default="image", help="rate of each image, or mean rate of the set")
     add("--rate-side", choices=SIDES, default="nearest", help="taken where no quality hits the target within 0.5 %%")
     add("--seed", type=int, default=0, help="seed of --walk")
-    add("--carrier", choices=CARRIERS, default="uint8", help="between generations: 8-bit pixels, or unrounded (learned codecs)")
+    add("--carrier", choices=CARRIERS, default="uint8", help="between generations: 8-bit, or float for learned codecs")
 
 
 def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> list[Point]:
