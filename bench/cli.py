@@ -17,10 +17,10 @@ OK, SOME_FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 
 class Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults, other than None."""
+    """Shows defaults, other than None and, of switches, False."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default is None else super()._get_help_string(action)
+        return action.help if action.default is None or action.default is False else super()._get_help_string(action)
 
 
 class Parser(argparse.ArgumentParser):
