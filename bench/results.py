@@ -46,6 +46,11 @@ def table(name: str, dataset: str = "kodak", folder: Path = FOLDER) -> pd.DataFr
     return tables.read([path])
 
 
+def made(dataset: str = "kodak", folder: Path = FOLDER) -> list[str]:
+    """Names of the experiments whose tables are there."""
+    return sorted(path.stem for path in (folder / dataset).glob("*.parquet"))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 1 where some chains failed. Raises BenchError on what a user can act on."""
     argv = list(sys.argv[1:] if argv is None else argv)

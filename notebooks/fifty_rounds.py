@@ -1,0 +1,80 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Fifty rounds at one setting
+#
+# The multi-generation protocol of the field: the same codec at the same setting, 50 times, on Kodak (ICME 2023,
+# NeurIPS 2023). All curves are means over the 24 images of real streams and 8-bit pixels.
+
+# %%
+import pandas as pd
+from IPython.display import display
+
+from bench import plots, results
+from bench.generation_loss import loss_table, with_change
+from bench.rd import common_images, generation_means
+
+records = common_images(results.table("fifty")).records
+means = with_change(generation_means(records))
+first = means[means["generation"] == 1].set_index(["system", "schedule"])["bpp"]
+SPANS = {"about 0.3 bpp": (0, 0.45), "0.6 to 0.8 bpp": (0.45, 0.95), "1.1 to 1.4 bpp": (0.95, 2)}
+
+
+def at(span):
+    """The operating points whose rate at generation 1 lies in a span."""
+    chosen = first[(first >= span[0]) & (first < span[1])].index
+    return means[pd.MultiIndex.from_frame(means[["system", "schedule"]]).isin(chosen)]
+
+
+for name, span in SPANS.items():
+    if len(at(span)):
+        figure = plots.generations(at(span), ("psnr", "psnr_change", "bpp"))
+        figure.suptitle(f"kodak, {name}: mean over {int(means['images'].iloc[0])} images", fontsize=11)
+        display(figure)
+    else:
+        print(f"Nothing at {name} yet: python -m bench.results fifty --missing")
+
+# %% [markdown]
+# Who loses is a matter of the codec more than of the rate. JPEG and JPEG 2000 nearly stand still, and so does IAT.
+# WebP and AVIF lose at every round and have not come to rest after 50; AVIF's loss comes with a shift of colour
+# (`shift_max` in 8-bit levels, `delta_e` in the table below).
+
+# %% [markdown]
+# ## In numbers
+#
+# Half-lives are the first generation at which 0.5, 1 or 3 dB of the first one's PSNR are gone; empty where that is
+# never.
+
+# %%
+columns = ["system", "schedule", "bpp_1", "psnr_1", "psnr_N", "drop", "drop_ms_ssim_db", "half_life_0.5", "half_life_1"]
+loss_table(records)[[*columns, "half_life_3", "fixed_point", "shift_max", "delta_e"]].round(3).sort_values("drop")
+
+# %% [markdown]
+# `fixed_point` is the share of images whose pixels no longer change (or go round in a cycle) at the end. A chain that
+# has got there stays there for ever.
+
+# %%
+settled = means.pivot(index="generation", columns=["system", "schedule"], values="fixed_point")
+settled.loc[[1, 2, 5, 10, 20, 30, 40, 50]].T.round(2)
+
+# %% [markdown]
+# ## Spread between images
+#
+# The mean hides that some images suffer more. PSNR lost between generation 1 and 50, image by image:
+
+# %%
+ends = records[records["generation"].isin([1, 50])].pivot(
+    index="image", columns=["system", "schedule", "generation"], values="psnr"
+)
+lost = ends.xs(1, axis=1, level="generation") - ends.xs(50, axis=1, level="generation")
+lost.describe().loc[["min", "25%", "50%", "75%", "max"]].T.round(2)
