@@ -57,7 +57,10 @@ class Results:
         """Whether any of these figures has to be drawn."""
         folder = self.store.root / "figures"
         folder.mkdir(exist_ok=True)
-        there = all((folder / f"{name}.{ending}").exists() for name in names for ending in ("pdf", "png"))
+        # A run may have been killed between its table and its figures: those that are there must be the younger ones.
+        table = (self.store.root / "generations.parquet").stat().st_mtime_ns
+        files = [folder / f"{name}.{ending}" for name in names for ending in ("pdf", "png")]
+        there = all(file.exists() and file.stat().st_mtime_ns >= table for file in files)
         return bool(len(self.common.records)) and (self.changed or not there)
 
     def save(self, figure: Any, name: str) -> None:

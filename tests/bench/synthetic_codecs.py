@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -175,6 +177,23 @@ class Memory(At):
 
     def wrong(self, image):
         raise MemoryError
+
+
+class Hungry(At):
+    """Takes memory until there is no more; 300 MB beyond what the process has are all there is."""
+
+    name = "hungry"
+
+    def wrong(self, image):
+        has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (has + 300_000_000, before[1]))
+        try:
+            taken = []
+            while True:
+                taken.append(np.ones(20_000_000, np.uint8))
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 class Shape(At):
