@@ -154,6 +154,8 @@ def _check_name(name: str, text: str) -> None:
     if family in known:
         if known[family].variant and variant:
             return
+        if _NUMBER.fullmatch(variant):
+            raise BenchError(f"A codec takes one quality, got two in {text!r}; name it twice, with a comma between.")
         raise BenchError(f"Quality must be a number, got {variant!r} in {text!r}.")
     if colon and all(part.isidentifier() for part in [*family.split("."), *variant.split(".")]):
         return

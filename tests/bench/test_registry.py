@@ -89,6 +89,7 @@ def test_parse_spec(text: str, name: str, options: dict[str, str], quality: floa
         ("", "Can't read the codec ''"),
         ("jpeg:", "Quality must be a number, got ''"),
         ("jpeg:high", "Quality must be a number, got 'high'"),
+        ("jpeg:75:80", "one quality, got two"),
         ("jpeg:nan", "Quality must be a number, got 'nan'"),
         ("webp[method=6]:best", "Quality must be a number, got 'best'"),
         ("zoo:", "Quality must be a number, got ''"),
