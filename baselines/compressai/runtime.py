@@ -17,7 +17,6 @@ from baselines.compressai.zoo import library, user_class, zoo_class
 from baselines.learned.official import read_state_dict
 from bench.codec import BenchError, BitstreamError, CodecError, CodecUnavailable, FloatImage
 
-
 TABLES = ("_offset", "_quantized_cdf", "_cdf_length")
 
 
