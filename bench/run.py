@@ -248,6 +248,6 @@ def _how(records: Sequence[Record], coded_chains: int, seconds: float) -> str:
     filled = sum(bool(record["filled"]) for record in records)
     coded = sum(record["status"] == "ok" for record in records) - filled
     return (
-        f"{coded} generations were coded and measured, {filled} follow exactly from a fixed point or cycle; "
-        f"{coded_chains} chains were coded in this run, which took {seconds:.1f} s."
+        f"{count(coded, 'generation')} coded and measured, {filled} more known exactly from a fixed point or cycle; "
+        f"{count(coded_chains, 'chain')} coded in this run, which took {seconds:.1f} s."
     )
