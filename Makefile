@@ -1,5 +1,5 @@
 # make demo: the main job, on bundled photographs with the shipped checkpoint.   make test: everything CI checks.
-# make results: our tables on Kodak, which must be there (python -m bench.datasets kodak); hours, can be stopped and resumed.
+# make results: our tables on Kodak, which must be there (python -m bench.datasets fetch kodak); hours, can be stopped and resumed.
 # make notebooks: the papers' figures and tables from results/, as .ipynb and .html in notebooks/out/.
 # make test-compressai: the tests of CompressAI's models, in .venv-compressai; several GB, not part of make test.
 # make fuzz: every parser under a coverage-guided fuzzer, FUZZ_MINUTES each (1).   make bench: speed, as ratios in one run.
