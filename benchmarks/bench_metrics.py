@@ -1,7 +1,7 @@
 # ruff: noqa: E402 - thread limits must be set before numpy and torch are imported
 """How fast the metrics of one generation are, beside the libraries they agree with: ratios in one run, on one thread.
 
-    python benchmarks/bench_metrics.py [--image FILE] [--quality Q] [--repeats N]
+    python -m benchmarks.bench_metrics [--image FILE] [--quality Q] [--repeats N]
 
 Times are CPU time, medians over interleaved repeats, so that another process on the machine disturbs both sides alike.
 """
@@ -9,10 +9,10 @@ Times are CPU time, medians over interleaved repeats, so that another process on
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import io
 import itertools
 import os
-import time
 from collections.abc import Callable
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -32,6 +32,7 @@ from bench.codec import Image
 from bench.images import load_image
 from bench.metrics import Reference, mse
 from bench.ms_ssim import MsSsimReference
+from benchmarks.row import Row, interleaved, seconds
 
 
 def pytorch_ms_ssim(first: Image, second: Image, dtype: torch.dtype = torch.float32) -> float:
@@ -39,6 +40,18 @@ def pytorch_ms_ssim(first: Image, second: Image, dtype: torch.dtype = torch.floa
     with torch.no_grad():
         pair = [torch.from_numpy(image).permute(2, 0, 1)[None].to(dtype) for image in (first, second)]
         return float(torch_ms_ssim(*pair, data_range=255))
+
+
+def torchmetrics_ms_ssim(first: Image, second: Image) -> float:
+    """MS-SSIM as torchmetrics computes it."""
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as measure
+
+    with torch.no_grad():
+        return float(
+            measure(
+                *(torch.from_numpy(each).permute(2, 0, 1)[None].float() for each in (first, second)), data_range=255.0
+            )
+        )
 
 
 def skimage_ssim(first: Image, second: Image) -> float:
@@ -67,19 +80,6 @@ def naive(first: Image, second: Image) -> float:
     return pytorch_ms_ssim(first, second)
 
 
-def medians(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median CPU milliseconds of each call, after one call to warm up."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
-        call()
-    for _ in range(repeats):
-        for name, call in calls.items():
-            start = time.process_time()
-            call()
-            times[name].append(1e3 * (time.process_time() - start))
-    return {name: float(np.median(found)) for name, found in times.items()}
-
-
 def pictures(image: str | None, quality: int) -> tuple[Image, Image]:
     """A photograph, 768x512 where none is named, and what JPEG leaves of it."""
     if image:
@@ -92,6 +92,59 @@ def pictures(image: str | None, quality: int) -> tuple[Image, Image]:
     return source.copy(), np.array(PIL.Image.open(buffer))
 
 
+def measure(source: Image, decoded: Image, repeats: int) -> tuple[dict[str, float], dict[str, float]]:
+    """CPU seconds of every call, and by metric how far our figure is from the library's."""
+    reference, structure, colour = Reference(source), MsSsimReference(source), CieDe2000Reference(source)
+    found = reference.compare(decoded)
+    exact = pytorch_ms_ssim(source, decoded, torch.float64)
+    apart = {
+        "MS-SSIM": abs(found["ms_ssim"] - exact),
+        "CIEDE2000": abs(found["delta_e"] - skimage_delta_e(source, decoded)),
+        "MSE": abs(found["mse"] - numpy_mse_and_shift(source, decoded)),
+    }
+    # CIEDE2000 of unchanged pixels is kept from one image to the next: give it images that differ everywhere
+    pair = (255 - decoded, decoded)
+    images, others = itertools.cycle(pair), itertools.cycle(pair)
+    calls: dict[str, Callable[[], object]] = {
+        "MS-SSIM": lambda: structure.compare(decoded),
+        "pytorch-msssim": lambda: pytorch_ms_ssim(source, decoded),
+        "skimage SSIM, one scale": lambda: skimage_ssim(source, decoded),
+        "CIEDE2000": lambda: colour.compare(next(images)),
+        "skimage, float64": lambda: skimage_delta_e(source, decoded),
+        "MSE": lambda: mse(source, decoded),
+        "numpy, with shift": lambda: numpy_mse_and_shift(source, decoded),
+        "compare()": lambda: reference.compare(next(others)),
+        "the three libraries": lambda: naive(source, decoded),
+        "Reference()": lambda: Reference(source),
+    }
+    if importlib.util.find_spec("torchmetrics"):
+        calls["torchmetrics"] = lambda: torchmetrics_ms_ssim(source, decoded)
+    return interleaved(calls, repeats), apart
+
+
+PAIRS = (  # what, ours, theirs
+    ("MS-SSIM", "MS-SSIM", "pytorch-msssim"),
+    ("MS-SSIM (torchmetrics)", "MS-SSIM", "torchmetrics"),
+    ("MS-SSIM, of which one scale", "MS-SSIM", "skimage SSIM, one scale"),
+    ("CIEDE2000", "CIEDE2000", "skimage, float64"),
+    ("MSE and channel shift", "MSE", "numpy, with shift"),
+    ("all metrics of a generation", "compare()", "the three libraries"),
+)
+
+
+def rows(quick: bool = False) -> list[Row]:
+    """Metrics against the libraries they agree with; torchmetrics where it is installed."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    times, apart = measure(*pictures(None, 75), 3 if quick else 9)
+    found = []
+    for name, ours, theirs in PAIRS:
+        if theirs in times:
+            against = f"{seconds(times[theirs])} {theirs}" + (f", {apart[name]:.0e} apart" if name in apart else "")
+            found.append(Row(name, times[theirs] / times[ours], seconds(times[ours]), against))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image", help="image file (default: coffee from scikit-image, resized to 768x512)")
@@ -102,41 +155,18 @@ def main() -> None:
     cv2.setNumThreads(1)
 
     source, decoded = pictures(options.image, options.quality)
-    reference, structure, colour = Reference(source), MsSsimReference(source), CieDe2000Reference(source)
-    found = reference.compare(decoded)
-    exact = pytorch_ms_ssim(source, decoded, torch.float64)
-    rows = [  # what, ours, theirs, how far apart
-        ("MS-SSIM", "pytorch-msssim", f"{abs(found['ms_ssim'] - exact):.1e}"),
-        ("MS-SSIM ", "skimage SSIM, one scale", "another metric"),
-        ("CIEDE2000", "skimage, float64", f"{abs(found['delta_e'] - skimage_delta_e(source, decoded)):.1e}"),
-        ("MSE", "numpy, with shift", f"{abs(found['mse'] - numpy_mse_and_shift(source, decoded)):.1e}"),
-        ("compare()", "the three libraries", ""),
-    ]
-    # CIEDE2000 of unchanged pixels is kept from one image to the next: give it images that differ everywhere
-    pair = (255 - decoded, decoded)
-    images, others = itertools.cycle(pair), itertools.cycle(pair)
-    times = medians(
-        {
-            "MS-SSIM": lambda: structure.compare(decoded),
-            "pytorch-msssim": lambda: pytorch_ms_ssim(source, decoded),
-            "skimage SSIM, one scale": lambda: skimage_ssim(source, decoded),
-            "CIEDE2000": lambda: colour.compare(next(images)),
-            "skimage, float64": lambda: skimage_delta_e(source, decoded),
-            "MSE": lambda: mse(source, decoded),
-            "numpy, with shift": lambda: numpy_mse_and_shift(source, decoded),
-            "compare()": lambda: reference.compare(next(others)),
-            "the three libraries": lambda: naive(source, decoded),
-            "Reference()": lambda: Reference(source),
-        },
-        options.repeats,
-    )
+    times, apart = measure(source, decoded, options.repeats)
     changed = (source != decoded).any(axis=2).mean()
     print(f"{source.shape[1]}x{source.shape[0]}, JPEG quality {options.quality}, {changed:.0%} of the pixels differ")
-    print(f"{'':<11}{'ms':>8}   {'against':<25}{'ms':>8}{'ratio':>8}   difference")
-    for what, other, apart in rows:
-        ours, theirs = times[what.strip()], times[other]
-        print(f"{what:<11}{ours:8.2f}   {other:<25}{theirs:8.2f}{theirs / ours:8.1f}   {apart}")
-    print(f"Reference() {times['Reference()']:7.2f}   once an image")
+    print(f"{'':<29}{'ms':>8}   {'against':<25}{'ms':>8}{'ratio':>8}   difference")
+    for name, ours, theirs in PAIRS:
+        if theirs in times:
+            a, b = 1e3 * times[ours], 1e3 * times[theirs]
+            print(
+                f"{name:<29}{a:8.2f}   {theirs:<25}{b:8.2f}{b / a:8.1f}   "
+                + (f"{apart[name]:.1e}" if name in apart else "")
+            )
+    print(f"Reference() {1e3 * times['Reference()']:7.2f} ms once an image")
 
 
 if __name__ == "__main__":

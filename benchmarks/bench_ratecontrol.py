@@ -1,6 +1,6 @@
 """How close rate control comes to a target, and in how many encodings.
 
-    python benchmarks/bench_ratecontrol.py --codec jpeg,webp,avif --bpp 0.25,0.5,0.791,1 --dataset kodak
+    python -m benchmarks.bench_ratecontrol --codec jpeg,webp,avif --bpp 0.25,0.5,0.791,1 --dataset kodak
 
 For every codec and rate: each image once from nothing ("cold"), then its decoded image once more, begun from what the
 first search found ("warm", as in a chain). Printed are the misses (signed, percent) and the encodings per hit, over

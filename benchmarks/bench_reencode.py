@@ -1,10 +1,10 @@
 """How fast a run is against the obvious way to do it, in the same run: JPEG, quality 75, 50 generations.
 
-    python benchmarks/bench_reencode.py --dataset kodak --data-root DIR
+    python -m benchmarks.bench_reencode --dataset kodak --data-root DIR
 
 The obvious way: one process, Pillow to save and load, numpy for PSNR, pytorch-msssim for MS-SSIM, every generation
 computed. Ours: ``python -m bench.reencode`` from the shell, start-up, snapshots and figures included. Prints the
-ratio, how far the figures agree, and what part of a chain's time is neither codec nor metrics. Ours is run before and
+ratio and how far the figures agree. Ours is run before and
 after the obvious loop, and CPU time stands beside wall time: on a machine that is busy with other things the two runs
 differ, wall times compare what else went on, and the CPU times of one thread each are the ones to look at
 (``--one-thread`` keeps torch from using, and waiting for, more).
@@ -13,24 +13,51 @@ differ, wall times compare what else went on, and the CPU times of one thread ea
 from __future__ import annotations
 
 import argparse
+import functools
 import io
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from bench.datasets import load
+from benchmarks.row import Row, cpu, seconds
+
+Coder = Callable[[np.ndarray], tuple[np.ndarray, int]]
+"""Pixels to decoded pixels and bytes."""
 
 
-def naive(path: Path, quality: int, generations: int) -> list[tuple[int, float, float]]:
+def pillow(name: str, quality: int) -> Coder:
+    """A format as anyone would save and load it."""
+
+    def code(pixels: np.ndarray) -> tuple[np.ndarray, int]:
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, name, quality=quality)
+        return np.array(Image.open(stream).convert("RGB")), stream.tell()
+
+    return code
+
+
+def shipped(level: float) -> Coder:
+    """IAT through its codec class."""
+    from bench.registry import create
+
+    codec = create("iat")
+
+    def code(pixels: np.ndarray) -> tuple[np.ndarray, int]:
+        stream = codec.encode(pixels, level)
+        return codec.decode(stream), len(stream)
+
+    return code
+
+
+def naive(path: Path, code: Coder, generations: int) -> list[tuple[int, float, float]]:
     """Bytes, PSNR and MS-SSIM of every generation of one image."""
     import torch
     from pytorch_msssim import ms_ssim
@@ -41,54 +68,44 @@ def naive(path: Path, quality: int, generations: int) -> list[tuple[int, float, 
     source = np.array(Image.open(path).convert("RGB"))
     pixels, rows = source, []
     for _ in range(generations):
-        stream = io.BytesIO()
-        Image.fromarray(pixels).save(stream, "JPEG", quality=quality)
-        pixels = np.array(Image.open(stream).convert("RGB"))
+        pixels, size = code(pixels)
         error = np.mean((pixels.astype(np.float64) - source.astype(np.float64)) ** 2)
         similarity = ms_ssim(tensor(pixels), tensor(source), data_range=255).item()
-        rows.append((stream.tell(), 10 * np.log10(255**2 / error), similarity))
+        rows.append((size, 10 * np.log10(255**2 / error), similarity))
     return rows
 
 
-def overhead(path: Path, quality: int, generations: int) -> float:
-    """Share of a chain's time that is neither in the codec nor in the metrics; no cycles, no snapshots."""
-    from baselines.classical.jpeg import JPEGCodec
-    from bench.chain import run_chain
-    from bench.images import load_image
-    from bench.metrics import Reference
-    from bench.schedule import FixedQuality
+def rows(quick: bool = False) -> list[Row]:
+    """Whole runs of JPEG, WebP and IAT against the obvious loop, in CPU time, start-up and figures included."""
+    import torch
 
-    inside = 0.0
-
-    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any) -> Any:
-            nonlocal inside
-            start = time.perf_counter()
-            try:
-                return function(*args)
-            finally:
-                inside += time.perf_counter() - start
-
-        return call
-
-    codec = JPEGCodec()
-    codec.deterministic = False
-    codec.encode, codec.decode = timed(codec.encode), timed(codec.decode)  # type: ignore[method-assign]
-    source = load_image(path)
-    reference = Reference(source.pixels)
-    reference.compare = timed(reference.compare)  # type: ignore[method-assign]
-    start = time.perf_counter()
-    run_chain([codec], source.pixels, FixedQuality(quality), generations, reference=reference)
-    total = time.perf_counter() - start
-    return 1 - inside / total
+    torch.set_num_threads(1)
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        photograph = Image.open(next(ref for ref in load("sample") if ref.name == "coffee").path)
+        paths = {size: Path(folder, f"{size[0]}.png") for size in ((768, 512), (192, 128))}
+        for size, path in paths.items():
+            photograph.resize(size).save(path)
+        plans = (
+            ("jpeg", "75", pillow("JPEG", 75), (768, 512), 10 if quick else 50),
+            ("webp", "80", pillow("WEBP", 80), (768, 512), 10 if quick else 50),
+            ("iat", "0.5", shipped(0.5), (192, 128), 5 if quick else 50),
+        )
+        for codec, quality, code, size, generations in plans:
+            path = paths[size]
+            command = [
+                sys.executable, "-m", "bench.reencode", "--codec", codec, "--quality", quality, "--quiet",
+                "--jobs", "1", "--generations", str(generations), "--dataset", str(path), "--out", f"{folder}/{codec}",
+            ]  # fmt: skip
+            obvious = clocked(functools.partial(naive, path, code, generations))[1]
+            ours = clocked(functools.partial(subprocess.run, command, check=True))[1]
+            what = f"{seconds(obvious)} the obvious loop, {generations} generations of {size[0]}x{size[1]}"
+            found.append(Row(f"a whole run of {codec}", obvious / ours, seconds(ours), what))
+    return found
 
 
 def clocked(work: Callable[[], object]) -> tuple[float, float]:
     """Seconds of wall time, and of CPU time in this process and those it waited for."""
-
-    def cpu() -> float:
-        used = os.times()
-        return used.user + used.system + used.children_user + used.children_system
 
     start, spent = time.perf_counter(), cpu()
     work()
@@ -122,7 +139,7 @@ def main() -> None:
         rows: dict[str, list[tuple[int, float, float]]] = {}
         obvious = clocked(
             lambda: rows.update(
-                {ref.path.stem: naive(ref.path, options.quality, options.generations) for ref in images}
+                {ref.path.stem: naive(ref.path, pillow("JPEG", options.quality), options.generations) for ref in images}
             )
         )
         after = clocked(lambda: subprocess.run([*command, f"{folder}/2"], check=True))
@@ -137,15 +154,13 @@ def main() -> None:
 
     print(f"{len(images)} images x {options.generations} generations, JPEG quality {options.quality}")
     print("                              wall s     CPU s   obvious / ours: wall   CPU")
-    for name, (wall, cpu) in (
+    for name, (wall, used) in (
         ("obvious loop", obvious), ("bench.reencode, before", before), ("bench.reencode, after", after),
         ("the same again", again),
     ):  # fmt: skip
-        print(f"  {name:24}{wall:10.1f}{cpu:10.1f}{obvious[0] / wall:22.1f}{obvious[1] / cpu:8.1f}")
+        print(f"  {name:24}{wall:10.1f}{used:10.1f}{obvious[0] / wall:22.1f}{obvious[1] / used:8.1f}")
     print(f"  generations filled in exactly: {table['filled'].mean():.0%}")
     print(f"  largest difference: {worst[0]:.0f} bytes, PSNR {worst[1]:.1e} dB, MS-SSIM {worst[2]:.1e}")
-    share = overhead(images[0].path, options.quality, options.generations)
-    print(f"  time outside codec and metrics, every generation coded: {share:.1%} of a chain")
 
 
 if __name__ == "__main__":

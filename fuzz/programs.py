@@ -16,7 +16,7 @@ from fuzz import Target
 
 TAG = 0xB1
 LAYOUTS = [yuv.Layout(matrix, chroma, depth) for matrix in ("bt601", "bt709") for chroma in ("444", "420")
-           for depth in (8, 10)]  # type: ignore[arg-type]  # fmt: skip
+           for depth in (8, 10)]  # fmt: skip
 
 
 def make(name: str) -> Target:

@@ -1,0 +1,1 @@
+"""What measures speed, as ratios in one run: ``python -m benchmarks``."""
