@@ -68,7 +68,9 @@ def _make(chains: Sequence[Task], store: Store, settings: Settings, parent: int)
     codec = make_codec(first.specs[0], settings)
     sources = [ImageRef(task.image, task.file).load().pixels for task in chains]
     calls = Calls(settings.timeout, may_exit=os.getpid() != parent)
-    made = setrate.plan_set(codec, sources, first.schedule, first.generations, first.carrier, calls)
+    rates = setrate.rates_of(store, _key(chains), codec)
+    made = setrate.plan_set(codec, sources, first.schedule, first.generations, first.carrier, calls, rates)
     if not made.reason:
         setrate.write(store, _key(chains), made)
+        rates.forget()
     return made

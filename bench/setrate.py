@@ -21,6 +21,7 @@ from bench.edits import apply_all
 from bench.images import pixel_sha256
 from bench.ratecontrol import Found, Start, find_quality
 from bench.schedule import Schedule, Step, fit
+from bench.setrates import Rates
 from bench.store import Store, plain, write_atomically
 
 
@@ -44,6 +45,7 @@ def plan_set(
     generations: int,
     carrier: str = "uint8",
     calls: Calls | None = None,
+    rates: Rates | None = None,
 ) -> Plan:
     """Choose the quality of every generation for a set.
 
@@ -53,8 +55,10 @@ def plan_set(
         schedule: its targets are those of the mean bpp over the images; steps with a quality are left alone.
         generations: how many.
         carrier, calls: as for a chain.
+        rates: those known already, of the same codec and set, are not measured again; new ones are kept there.
     """
     calls = calls or Calls()
+    rates = Rates() if rates is None else rates
     wanted = fit(schedule.steps(generations), [codec])
     carried = [start_of(source, carrier) for source in sources]
     start: Start | None = None
@@ -65,7 +69,7 @@ def plan_set(
             carried = [apply_all(step.edits, image) for image in carried]  # type: ignore[arg-type]
         try:
             steps.append(step)
-            sent, found = _send(codec, carried, step, start, calls)
+            sent, found = _send(codec, carried, step, start, calls, len(steps), rates)
             carried = [calls.decode(codec, one, image)[0] for one, image in zip(sent, carried, strict=True)]
         except GenerationFailed as failure:
             return Plan(tuple(steps[:-1]), f"Generation {len(steps)} of the set failed: {failure}")
@@ -82,29 +86,41 @@ def plan_set(
 
 
 def _send(
-    codec: Codec, images: Sequence[Carried], step: Step, start: Start | None, calls: Calls
+    codec: Codec,
+    images: Sequence[Carried],
+    step: Step,
+    start: Start | None,
+    calls: Calls,
+    generation: int,
+    rates: Rates,
 ) -> tuple[list[Sent], Found | None]:
     """Encode all images at one quality."""
     streams: dict[float, list[Sent]] = {}
 
-    def rate(quality: float) -> float:
+    def send(quality: float) -> list[Sent]:
         streams[quality] = [calls.send(codec, image, replace(step, quality=quality)) for image in images]
-        rates = [
+        return streams[quality]
+
+    def rate(quality: float) -> float:
+        known = rates.get(generation, quality)
+        if known is not None:
+            return known
+        each = [
             8.0 * len(sent.stream) / (image.shape[0] * image.shape[1])
-            for sent, image in zip(streams[quality], images, strict=True)
+            for sent, image in zip(send(quality), images, strict=True)
         ]
-        return sum(rates) / len(rates)
+        rates.put(generation, quality, sum(each) / len(each))
+        return sum(each) / len(each)
 
     if step.quality is not None:
-        rate(step.quality)
-        return streams[step.quality], None
+        return send(step.quality), None
     assert step.target is not None
     hint = step.target if codec.quality.unit == "bpp" else None
     try:
         found = find_quality(rate, codec.quality, step.target, name=codec.name, hint=hint, start=start, side=step.side)
     except BenchError as error:
         raise GenerationFailed(str(error).replace("on this image", "on this set")) from error
-    return streams[found.quality], found
+    return streams.get(found.quality) or send(found.quality), found
 
 
 def _state(carried: Sequence[Carried], start: Start | None) -> Hashable:
@@ -146,6 +162,13 @@ def write(store: Store, key: Mapping[str, Any], plan: Plan) -> None:
     path = _path(store, key)
     path.parent.mkdir(exist_ok=True)
     write_atomically(path, json.dumps({"sha256": _checksum(content), "plan": content}, allow_nan=False).encode())
+
+
+def rates_of(store: Store, key: Mapping[str, Any], codec: Codec) -> Rates:
+    """The rates that an unfinished plan has measured; none are kept of a codec that may give others the next time."""
+    path = _path(store, key).with_suffix(".rates")
+    path.parent.mkdir(exist_ok=True)
+    return Rates(path if codec.deterministic else None)
 
 
 def edits_back(plan: Plan, schedule: Schedule) -> Plan:

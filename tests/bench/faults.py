@@ -66,9 +66,7 @@ class Victim:
             pixels = np.random.default_rng(number).integers(7, 60, (10 + number, 9, 3), np.uint8)
             pixels[0, 0, 0] = 2 + 9 * number  # bad codecs go wrong when this reaches 5, so on the first image only
             save_png(desk / "set" / f"im{number}.png", pixels)
-        begun = time.monotonic()
-        self.expect(self.finish(self.start(out=desk / "undisturbed")), 0)
-        self.undisturbed_s = time.monotonic() - begun
+        self.undisturbed_s = self.undisturbed(desk / "undisturbed")
         self.table = self.read_table(desk / "undisturbed")
 
     # -- what is done ------------------------------------------------------------------------------------------------
@@ -126,6 +124,12 @@ class Victim:
     def expect(self, code: int, *wanted: int) -> None:
         if code not in wanted:
             raise Broken(f"Exit code {code} where {wanted} is right:\n{self.said}")
+
+    def undisturbed(self, out: Path) -> float:
+        """Seconds of a run that nothing happens to."""
+        begun = time.monotonic()
+        self.expect(self.finish(self.start(out=out)), 0)
+        return time.monotonic() - begun
 
     def wait(self) -> None:
         """Any time within an undisturbed run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from bench.ratecontrol import TOLERANCE
 from bench.runner import run_tasks
 from bench.schedule import Drift, FixedRate
 from bench.setrate import plan_set
+from bench.setrates import Rates
 from bench.store import Store
 
 RNG = np.random.default_rng(8)
@@ -55,6 +57,59 @@ def test_the_mean_over_the_set_is_hit_and_a_cycle_is_completed_exactly(kind, mov
     unsure = kind(move=move)
     unsure.deterministic = False
     assert plan_set(unsure, IMAGES, schedule, generations) == plan
+
+
+class Stopped(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("stop", [1, 4, 9, 20, 25])
+def test_planning_that_was_killed_goes_on(stop, tmp_path):
+    """Killed at the n-th encoding: the same plan, and little is encoded twice."""
+
+    class Counting(rate_codecs.Continuous):
+        left = 10**9
+        encodes = 0
+
+        def encode(self, image, quality):
+            if self.encodes >= self.left:
+                raise Stopped
+            self.encodes += 1
+            return super().encode(image, quality)
+
+    schedule = Drift(60, 50)
+    codec = Counting(move=128)
+    plan = plan_set(codec, IMAGES, schedule, 5)
+    assert codec.encodes > 25
+    path = tmp_path / "rates"
+    killed = Counting(move=128)
+    killed.left = stop
+    with pytest.raises(Stopped):
+        plan_set(killed, IMAGES, schedule, 5, rates=Rates(path))
+    known = path.read_text().count("[") if path.exists() else 0
+    again = Counting(move=128)
+    assert plan_set(again, IMAGES, schedule, 5, rates=Rates(path)) == plan
+    generations = len({json.loads(line.partition(" ")[2])[0] for line in path.read_text().split("\n") if line})
+    assert again.encodes <= codec.encodes - 3 * known + 3 * generations
+
+
+def test_rates_cut_off_or_changed_are_measured_again(tmp_path):
+    path = tmp_path / "rates"
+    rates = Rates(path)
+    for number in range(4):
+        rates.put(1, float(number), 0.1 * number)
+    whole = path.read_bytes()
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        read = Rates(path)
+        assert all(read.get(1, float(number)) in (None, 0.1 * number) for number in range(4))
+        read.put(2, 0.5, 0.25)
+        assert Rates(path).get(2, 0.5) == 0.25
+    path.write_bytes(whole.replace(b"0.1", b"0.9", 1))
+    assert Rates(path).get(1, 1.0) is None
+    assert Rates(path).get(1, 2.0) == 0.2
+    Rates(path).forget()
+    assert not path.exists()
 
 
 def test_a_plan_out_of_reach_says_why(tmp_path):
