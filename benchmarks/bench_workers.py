@@ -26,7 +26,7 @@ def clocked(command: list[str]) -> tuple[float, float]:
 
 def rows(quick: bool = False) -> list[Row]:
     """Speed-up of two workers over one, and of a finished run over the first time."""
-    generations = 20 if quick else 60
+    generations = 8 if quick else 60
     with tempfile.TemporaryDirectory() as folder:
 
         def command(jobs: int, out: str) -> list[str]:
