@@ -133,6 +133,7 @@ def desk(tmp_path, monkeypatch):
             del sys.modules[name]
 
 
+@pytest.mark.timeout(900)  # a page is twenty seconds of work, and a busy machine takes its time
 @pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize("page", RUNNING, ids=lambda page: page.name)
 def test_what_is_marked_runs(page: Path) -> None:
