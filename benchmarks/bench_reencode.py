@@ -83,13 +83,13 @@ def rows(quick: bool = False) -> list[Row]:
     found = []
     with tempfile.TemporaryDirectory() as folder:
         photograph = Image.open(next(ref for ref in load("sample") if ref.name == "coffee").path)
-        paths = {size: Path(folder, f"{size[0]}.png") for size in ((768, 512), (192, 128))}
+        paths = {size: Path(folder, f"{size[0]}.png") for size in ((768, 512), (256, 192))}
         for size, path in paths.items():
             photograph.resize(size).save(path)
         plans = (
             ("jpeg", "75", pillow("JPEG", 75), (768, 512), 10 if quick else 50),
             ("webp", "80", pillow("WEBP", 80), (768, 512), 10 if quick else 50),
-            ("iat", "0.5", shipped(0.5), (192, 128), 5 if quick else 50),
+            ("iat", "0.5", shipped(0.5), (256, 192), 5 if quick else 50),
         )
         for codec, quality, code, size, generations in plans:
             path = paths[size]
