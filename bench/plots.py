@@ -95,6 +95,14 @@ def style(codec: str, variant: int = 0) -> Style:
     return Style(color, marker, LINES[variant % len(LINES)])
 
 
+def label(system: str, schedule: str) -> str:
+    """What a curve is called: ``jpeg, quality 75``; a schedule that the system's name holds already is not repeated,
+    nor are the digits of a named list."""
+    if schedule not in system:
+        return f"{system}, {schedule.replace(':', ' ')}"
+    return re.sub(r"@[0-9a-f]{8}(?=\]|, |$)", "", system).replace("[list:", "[")
+
+
 def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_db", "bpp"), note: str = "") -> Figure:
     """Curves over generations, a panel a metric, a line for each codec and schedule.
 
@@ -119,8 +127,7 @@ def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_
         variants[family] += 1
         curve = curve.sort_values("generation")
         for panel, metric in zip(panels, metrics, strict=True):
-            named = system if system == schedule else f"{system}, {schedule.replace(':', ' ')}"
-            lines[named] = _curve(panel, curve, metric, look)
+            lines[label(system, schedule)] = _curve(panel, curve, metric, look)
     for panel, metric in zip(panels, metrics, strict=True):
         panel.set(xlabel="generation", ylabel=METRICS.get(metric, metric))
         panel.grid(alpha=0.3, linewidth=0.6)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.bd import MAX_GAP, Curve
 from bench.codec import BenchError
-from bench.plots import METRICS, PANEL, family_of, one_set, style
+from bench.plots import METRICS, PANEL, family_of, label, one_set, style
 
 Floats = NDArray[np.float64]
 PANELS = ("psnr", "ms_ssim_db")
@@ -99,7 +99,7 @@ def path(means: pd.DataFrame, note: str = "") -> Figure:
                 linewidth=1.2, markersize=4, markerfacecolor="white",
             )  # fmt: skip
             panel.plot(part["bpp"].iloc[:1], part[metric].iloc[:1], "o", color=look.color, markersize=7)
-            lines[f"{system}, {schedule.replace(':', ' ')}" if system != schedule else str(system)] = line
+            lines[label(str(system), str(schedule))] = line
         panel.set(xlabel=METRICS["bpp"], ylabel=METRICS[metric])
     return _finish(figure, lines, note)
 

@@ -3,6 +3,7 @@
     python -m bench.results                                 all of NAMES on Kodak
     python -m bench.results fifty handover --data-root ~/images
     python -m bench.results rd --missing                    only operating points that the table does not hold yet
+    python -m bench.results rd --as-is                      from the run folder as it stands; nothing is coded
 
 Each is an experiment of ``bench.experiment``, run in results/runs/DATASET-NAME: a run that was killed goes on where it
 stopped, a finished one answers in seconds. Of codecs that can't run here the table has no rows, and that is said.
@@ -89,7 +90,7 @@ def _make(name: str, keys: dict[str, Any], options: argparse.Namespace) -> int:
             return OK
         wanted = replace(wanted, points=points)
     print(f"{name}: {keys['description']}")
-    code = execute(replace(wanted, out=run_folder, reports=()))
+    code = _found(run_folder) if options.as_is else execute(replace(wanted, out=run_folder, reports=()))
     if code == INTERRUPTED:
         return code
     publish(Publication(name, keys, run_folder, folder, command, list(left_out), old))
@@ -120,6 +121,14 @@ def _available(keys: dict[str, Any], settings: Settings) -> tuple[dict[str, Any]
     return rest | ({"codecs": here} if here and not whole else {}), left_out
 
 
+def _found(run_folder: Path) -> int:
+    """The exit code of a run that was finished before; raise BenchError where there is none."""
+    path = run_folder / "generations.parquet"
+    if not path.is_file():
+        raise BenchError(f"{run_folder} holds no finished run; leave out --as-is.")
+    return OK if (pd.read_parquet(path, columns=["status"])["status"] == "ok").all() else SOME_FAILED
+
+
 def _committed(path: Path) -> pd.DataFrame | None:
     return pd.read_parquet(path) if path.is_file() else None
 
@@ -147,6 +156,7 @@ def _parser() -> Parser:
     add("names", nargs="*", metavar="NAME", help=f"experiments; without any {', '.join(NAMES)}")
     add("--dataset", default="kodak", help="name of a set, or folder")
     add("--missing", action="store_true", help="only operating points that the tables do not hold yet")
+    add("--as-is", action="store_true", help="code nothing: make the tables of what the run folders hold")
     add_run_options(parser)
     add("--out", type=Path, default=FOLDER, help="folder of the tables, and of the runs under runs/")
     parser.set_defaults(snapshots="none", codecs=None, generations=None, quiet=False)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from bench.columns import KEY
 from bench.provenance import PACKAGES
-from bench.rd import common_images, generation_means
+from bench.rd import common_images, generation_means, systems
 from bench.store import Store, write_atomically
 
 NOT_RECORDED = "not recorded"
@@ -45,9 +45,6 @@ class Publication:
 
 def publish(what: Publication) -> None:
     """Write the files of a table."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     made = what.run / "generations.parquet"
     new = pd.read_parquet(made)
     book: dict[str, Any] = {"made": [_made(new, what)], "codecs": _codecs(what.run)}
@@ -60,13 +57,22 @@ def publish(what: Publication) -> None:
         book = {"made": [*before.get("made", []), *book["made"]], "codecs": before.get("codecs", {}) | book["codecs"]}
     ids = sorted(set(table["codec_id"]))
     book["codecs"] = {one: book["codecs"].get(one) for one in ids}
-    data = io.BytesIO()
-    pq.write_table(pa.Table.from_pandas(table, schema=pq.read_schema(made), preserve_index=False), data)
     what.folder.mkdir(parents=True, exist_ok=True)
     told = {"experiment": what.name, "description": what.experiment["description"], **_size(table), **book}
-    files = {"parquet": data.getvalue(), "csv": means(table), "json": (json.dumps(told, indent=1) + "\n").encode()}
+    write_parquet(table, what.folder / f"{what.name}.parquet", made)
+    files = {"csv": means(table), "json": (json.dumps(told, indent=1) + "\n").encode()}
     for ending, content in files.items():
         write_atomically(what.folder / f"{what.name}.{ending}", content, sync=False)
+
+
+def write_parquet(table: pd.DataFrame, path: Path, like: Path) -> None:
+    """Write a table with the types, units and meanings of columns of the parquet file ``like``."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    data = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(table, schema=pq.read_schema(like), preserve_index=False), data)
+    write_atomically(path, data.getvalue(), sync=False)
 
 
 def means(table: pd.DataFrame) -> bytes:
@@ -84,13 +90,13 @@ def write_index(folder: Path) -> None:
         "Written by `python -m bench.results` (`make results`). NAME.parquet holds every record (columns: "
         "`bench/columns.py`), NAME.csv means over images, NAME.json commands, versions and codec identities.",
         "",
-        "| table | what | codecs | points | images | generations | coding | commit | when | machine |",
-        "|---|---|---|--:|--:|--:|--:|---|---|---|",
+        "| table | what | codecs | points | images | generations | failed chains | coding | commit | when | machine |",
+        "|---|---|---|--:|--:|--:|--:|--:|---|---|---|",
     ]
     left_out: list[str] = []
     for book in books:
         cells = [f"`{book['experiment']}`", book["description"], ", ".join(book["systems"])]
-        cells += [str(book[number]) for number in ("points", "images", "generations")]
+        cells += [str(book[number]) for number in ("points", "images", "generations", "failed")]
         made = book["made"]
         cells += [_hours([one["coding_s"] for one in made])]
         cells += ["; ".join(dict.fromkeys(_short(commit) for one in made for commit in one["commits"]))]
@@ -123,9 +129,9 @@ def _size(table: pd.DataFrame) -> dict[str, Any]:
         "images": int(table["image"].nunique()),
         "generations": int(table["generation"].max()),
         "systems": sorted(set(table["codec"])),
-        "points": int(table.groupby(["codec", "codec_id", "schedule"]).ngroups),
+        "points": int(table.assign(system=systems(table)).groupby(["system", "schedule"]).ngroups),
         "records": len(table),
-        "failed": int((table["status"] != "ok").sum()),
+        "failed": int((table["status"] == "failed").sum()),
     }
 
 

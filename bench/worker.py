@@ -139,6 +139,7 @@ def who(settings: Settings) -> Record:
     return {
         "machine": provenance.machine(),
         "versions": provenance.versions(),
+        "git_commit": provenance.git_commit(),
         "device": settings.device,
         "threads": settings.threads,
         "when": provenance.now(),

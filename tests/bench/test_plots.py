@@ -140,7 +140,9 @@ def test_rate_distortion_curves_carry_the_numbers_and_published_ones_are_dashed(
 
 def test_codecs_of_a_family_are_told_apart_beside_each_other():
     lines = plots_rd.rd(points(("avif", "avif-444", "avif-444[tune=psnr]")), points().iloc[:0]).axes[0].get_lines()
-    assert len({(str(line.get_linestyle()), line.get_markerfacecolor(), str(line._dash_pattern)) for line in lines}) == 3
+    assert (
+        len({(str(line.get_linestyle()), line.get_markerfacecolor(), str(line._dash_pattern)) for line in lines}) == 3
+    )
 
 
 def test_a_line_ends_where_points_are_bunched_at_both_ends():
@@ -195,3 +197,10 @@ def test_carriers_and_protocols_are_curves_of_their_own_and_named(draw):
     assert set(means["system"]) == {"iat", "iat [float]", "iat [bpp]"}
     labels = [text.get_text() for text in draw(means).legends[0].get_texts()]
     assert {label.split(",")[0] for label in labels} == {"iat", "iat [float]", "iat [bpp]"}
+
+
+def test_names_of_curves():
+    assert plots.label("jpeg", "quality:75") == "jpeg, quality 75"
+    assert plots.label("jpeg [list:fig6@3278d2be]", "list:fig6@3278d2be") == "jpeg [fig6]"
+    assert plots.label("iat [float, drift:1:0.5]", "drift:1:0.5") == "iat [float, drift:1:0.5]"
+    assert plots.label("chain:jpeg:75>webp:80", "chain:jpeg:75>webp:80") == "chain:jpeg:75>webp:80"

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from skimage.data import astronaut
 
-from bench import results, run, tables
+from bench import results, results_book, run, tables
 from bench.codec import BenchError
 from bench.images import save_png
+from bench.rd import common_images
 from bench.runner import run_tasks
 
 TEXT = """
@@ -59,7 +60,7 @@ def test_a_table_is_made_and_says_how(tmp_path, capsys):
     assert book["made"][0]["chains"] == 4
     assert book["made"][0]["coding_s"] > 0
     readme = (folder / "README.md").read_text()
-    assert r"| `mine` | small \| and quick | jpeg | 2 | 2 | 3 |" in readme
+    assert r"| `mine` | small \| and quick | jpeg | 2 | 2 | 3 | 0 |" in readme
     assert "not available there: xie" in readme
     for path in folder.iterdir():
         assert str(tmp_path).encode() not in path.read_bytes(), path.name
@@ -94,6 +95,22 @@ def test_only_missing_points_are_added(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("photographs")
+def test_a_run_folder_as_it_stands(tmp_path, monkeypatch):
+    with pytest.raises(BenchError, match="holds no finished run"):
+        make(tmp_path, "--as-is")
+    make(tmp_path)
+    run_folder = tmp_path / "out" / "runs" / "set-mine"
+    records = pd.read_parquet(run_folder / "generations.parquet")
+    gone = records["generation"] == 3
+    records.loc[gone, ["status", "reason"]] = "failed", "mine: gone."
+    results_book.write_parquet(records, run_folder / "generations.parquet", run_folder / "generations.parquet")
+    monkeypatch.setattr(run, "run_tasks", lambda *_, **__: pytest.fail("coded again"))
+    assert make(tmp_path, "--as-is") == 1
+    assert json.loads((tmp_path / "out" / "set" / "mine.json").read_text())["failed"] == 4
+    assert (results.table("mine", "set", tmp_path / "out")["status"] == "failed").sum() == 4
+
+
+@pytest.mark.usefixtures("photographs")
 def test_a_hand_over_needs_all_its_codecs(tmp_path, capsys):
     text = 'description = "x"\nchain = ["jpeg:75", "xie"]\ngenerations = 2\n'
     assert make(tmp_path, text=text) == 1
@@ -117,6 +134,7 @@ def test_committed_tables_hold_what_they_say(path):
     assert len(found) == book["records"]
     assert f"`{path.stem}`" in (path.parent / "README.md").read_text()
     means = pd.read_csv(path.with_suffix(".csv"))
-    first = found[(found["generation"] == 1) & (found["status"] == "ok")].groupby(["codec", "schedule"])["psnr"].mean()
+    common = common_images(found).records
+    first = common[common["generation"] == 1].groupby(["codec", "schedule"])["psnr"].mean()
     told = means[means["generation"] == 1].groupby(["codec", "schedule"])["psnr"].first()
     assert told.to_numpy() == pytest.approx(first[told.index].to_numpy(), rel=1e-5)

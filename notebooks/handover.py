@@ -1,0 +1,51 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Hand-over: from platform to platform
+#
+# IAT's motive is an image that is downloaded from one platform and sent through another. Here it goes through JPEG
+# 75, WebP 80, AVIF 75 and IAT 0.5 in turn, five times round, on Kodak.
+
+# %%
+import pandas as pd
+
+from bench import plots, results
+from bench.generation_loss import with_change
+from bench.rd import common_images, generation_means
+
+means = with_change(generation_means(common_images(results.table("handover")).records))
+plots.generations(means, ("psnr", "ms_ssim_db", "bpp"))
+
+# %% [markdown]
+# The rate goes up and down with the turn. Quality does not go down evenly:
+
+# %%
+turns = means[["generation", "codec", "bpp", "psnr", "psnr_step", "delta_e"]].set_index("generation")
+turns.assign(lost=-turns["psnr"].diff()).round(2).T
+
+# %% [markdown]
+# `psnr_step` is what one encoding does to the image it is given, `lost` what that costs against the source, in dB. By
+# codec, after the first round:
+
+# %%
+later = turns.assign(lost=-turns["psnr"].diff()).loc[5:]
+later.groupby("codec")[["psnr_step", "lost"]].mean().round(2).sort_values("lost")
+
+# %%
+first, last = means.iloc[0], means.iloc[-1]
+print(
+    f"{first['psnr']:.2f} dB after one encoding, {last['psnr']:.2f} dB after {last['generation']}; no image came to rest."
+)
+alone = generation_means(common_images(results.table("fifty")).records)
+alone = alone[alone["generation"] == last["generation"]].set_index(["system", "schedule"])["psnr"]
+pd.DataFrame({f"PSNR after {last['generation']} encodings by this codec alone, dB": alone.round(2)})
