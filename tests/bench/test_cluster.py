@@ -22,7 +22,7 @@ import psutil
 import pytest
 import synthetic_codecs as synthetic
 
-from bench import cluster, reencode, run
+from bench import cluster, reencode, run, run_book
 from bench.codec import BenchError
 from bench.images import save_png
 from bench.runner import run_tasks
@@ -206,3 +206,15 @@ def test_what_the_page_installs_is_declared() -> None:
     extras = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for words in lines("pip install"):
         assert re.fullmatch(r"\.\[(\w+)\]", words[-1])[1] in extras
+
+
+def test_workers_that_differ_are_named() -> None:
+    machine = {"host": "a", "python": "3.12.1", "processor": "x"}
+    one = {"machine": machine, "versions": {"numpy": "2.1", "torch": "2.6"}}
+    two = {"machine": machine | {"host": "b", "processor": "y"}, "versions": {"numpy": "2.2", "torch": "2.6"}}
+    assert run_book.differences([one, one]) == []
+    said = run_book.differences([one, two])
+    assert [sentence.partition(":")[0] for sentence in said] == [
+        "Workers differ in numpy (2.1, 2.2)",
+        "Workers differ in processor (x, y)",
+    ]

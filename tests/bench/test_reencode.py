@@ -117,6 +117,17 @@ def test_a_damaged_chain_is_coded_again_and_said(folder, tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("here")
+def test_a_run_killed_between_table_and_figures_draws_them_again(folder, tmp_path):
+    out = tmp_path / "run"
+    reencode.main(arguments(folder, out, "jpeg:50", "--quiet"))
+    figure = out / "figures" / "generations.png"
+    past = (out / "generations.parquet").stat().st_mtime - 10
+    os.utime(figure, (past, past))
+    reencode.main(arguments(folder, out, "jpeg:50", "--quiet"))
+    assert figure.stat().st_mtime > past
+
+
+@pytest.mark.usefixtures("here")
 def test_what_failed_for_one_codec_is_left_out_for_all_and_said(tmp_path, capsys):
     folder = tmp_path / "set"
     folder.mkdir()

@@ -115,6 +115,16 @@ def test_snapshots_are_lossless_shared_and_needed(store):
     assert store.read(IDENTITY)[0] is not None
 
 
+@pytest.mark.parametrize("left", [b"", b"RIFF", None])
+def test_a_damaged_snapshot_is_replaced_and_not_taken_over(store, left):
+    pixels = np.random.default_rng(6).integers(0, 256, (20, 30, 3), np.uint8)
+    path = store.snapshots / store.save_snapshot("a", "ab" * 32, pixels)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20] if left is None else left)
+    store.save_snapshot("a", "ab" * 32, pixels)
+    assert path.read_bytes() == whole
+
+
 def test_an_image_too_wide_for_webp_is_kept_as_png(store):
     pixels = np.random.default_rng(5).integers(0, 256, (1, 16384, 3), np.uint8)
     name = store.save_snapshot("long", "cd" * 32, pixels)
