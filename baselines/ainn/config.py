@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from baselines.learned.config import ModelConfig
+from baselines.entropy.shapes import HyperpriorConfig
 from bench.codec import BenchError
 
 Denoising = Literal["unet", "residual", "dense", "none"]
@@ -13,13 +13,10 @@ Widths = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
-class AINNConfig(ModelConfig):
+class AINNConfig(HyperpriorConfig):
     """Everything that shapes the network. The defaults are the published model for high rates (N = M = 192).
 
     Attributes:
-        latent: M, channels of y; must divide 768. 128 for low rates.
-        hyper_latent, hyper_width, hyper_middle, hyper_outputs: see ``baselines.xie.config``.
-        context, context_outputs, parameter_widths, domain: see ``baselines.iat.config``.
         coupling_hidden: hidden width of the coupling subnets of each level; None as published.
         fdsm: frequency decomposition before and synthesis after the INN. Without it both streams start as the image,
             and the image is their mean.
@@ -33,14 +30,6 @@ class AINNConfig(ModelConfig):
         ms_width: width of its branches.
     """
 
-    latent: int = 192
-    hyper_latent: int | None = None
-    hyper_width: int | None = None
-    hyper_middle: int | None = None
-    hyper_outputs: int | None = None
-    context: bool = True
-    context_outputs: int | None = None
-    parameter_widths: tuple[int, int] | None = None
     coupling_hidden: tuple[int, int, int, int] | None = None
     fdsm: bool = True
     mask: int = 32
@@ -49,11 +38,9 @@ class AINNConfig(ModelConfig):
     cfrm: bool = True
     ms_cfrm: bool = False
     ms_width: int = 48
-    domain: Literal["linear", "log"] = "linear"
 
     def __post_init__(self) -> None:
-        if self.latent < 1 or 768 % self.latent:
-            raise BenchError(f"A-INN: latent (M) must divide 768, got {self.latent}; change it with --latent.")
+        super().__post_init__()
         if self.pdm not in ("unet", "residual", "dense", "none"):
             raise BenchError(f"A-INN: pdm must be unet, residual, dense or none, got {self.pdm!r}; see --pdm.")
 

@@ -14,7 +14,7 @@ from baselines.ainn.config import AINNConfig
 from baselines.ainn.denoising import UNET_GAIN, Denoiser, UNet
 from baselines.ainn.frequency import Decomposition, Synthesis
 from baselines.ainn.refinement import MultiScaleRefinement, Refinement
-from baselines.entropy.hyperprior import EntropyConfig, EntropyModel
+from baselines.entropy.hyperprior import EntropyModel
 from baselines.inn.blocks import Invertible1x1, Subnet, channel_expand, channel_squeeze, log_scale, squeeze, unsqueeze
 from baselines.inn.levels import CHANNELS, KERNELS
 from baselines.inn.start import orthonormal_start, quantiser_gain
@@ -59,22 +59,6 @@ class CrossLevel(nn.Module):
         return unsqueeze(self.mix.inverse(x1)), unsqueeze(self.mix.inverse(x2))
 
 
-def entropy_config(config: AINNConfig) -> EntropyConfig:
-    """The entropy model's shapes, with the published defaults filled in."""
-    m = config.latent
-    return EntropyConfig(
-        latent=m,
-        hyper_latent=config.hyper_latent or m,
-        hyper_width=config.hyper_width or m,
-        hyper_middle=config.hyper_middle or 3 * m // 2,
-        hyper_outputs=config.hyper_outputs or 2 * m,
-        context=config.context,
-        context_outputs=config.context_outputs or 2 * m,
-        parameter_widths=config.parameter_widths or (10 * m // 3, 8 * m // 3),
-        domain=config.domain,
-    )
-
-
 class AINN(LatentModel):
     """Gao et al. 2025, Figure 2. It does not look at the level."""
 
@@ -98,7 +82,7 @@ class AINN(LatentModel):
             nn.ModuleList(Denoiser(config.pdm, c, w) for _ in range(2))
             for c, w in zip(CHANNELS[:3], config.pdm_widths, strict=True)
         )
-        self.entropy = EntropyModel(entropy_config(config))
+        self.entropy = EntropyModel(config.entropy())
 
     def analysis(self, x: Tensor, prepared: Any) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)

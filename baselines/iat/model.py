@@ -5,30 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from baselines.entropy.hyperprior import EntropyConfig, EntropyModel
+from baselines.entropy.hyperprior import EntropyModel
+from baselines.entropy.shapes import entropy_config
 from baselines.iat.config import IATConfig
 from baselines.iat.transform import Transform
 from baselines.learned.model import LatentModel
 
 Modulations = list[tuple[Tensor, Tensor]]
-
-
-def entropy_config(config: IATConfig) -> EntropyConfig:
-    """The entropy model's shapes, with the published defaults filled in."""
-    m = config.latent
-    width = config.hyper_width or m
-    return EntropyConfig(
-        latent=m,
-        hyper_latent=config.hyper_latent,
-        hyper_width=width,
-        hyper_middle=width,
-        hyper_outputs=config.hyper_outputs or 2 * m,
-        context=config.context,
-        context_outputs=config.context_outputs or 2 * m,
-        parameter_widths=config.parameter_widths or (10 * m // 3, 8 * m // 3),
-        domain=config.domain,
-        non_local=config.non_local,
-    )
 
 
 class IAT(LatentModel):
@@ -40,7 +23,8 @@ class IAT(LatentModel):
         super().__init__()
         self.config = config
         self.transform = Transform(config)
-        self.entropy = EntropyModel(entropy_config(config))
+        width = config.hyper_width or config.latent
+        self.entropy = EntropyModel(entropy_config(config, width, config.non_local))
         self._kept: tuple[tuple[float, tuple[int, int]], Modulations] | None = None
 
     def prepare(self, level: Tensor | float, size: tuple[int, int]) -> Modulations:

@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from baselines.entropy.shapes import HyperpriorConfig
 from baselines.inn.levels import Hidden
-from baselines.learned.config import ModelConfig
-from bench.codec import BenchError
 
 
 @dataclass(frozen=True)
-class XieConfig(ModelConfig):
+class XieConfig(HyperpriorConfig):
     """Everything that shapes the network. The defaults are the published model for high rates (N = M = 192).
 
     Attributes:
-        latent: M, channels of y; must divide 768. 128 for low rates.
-        hyper_latent: N, channels of z; None takes M, as published.
-        hyper_width: width inside h_a and the first half of h_s; None takes M.
-        hyper_middle: width of the second half of h_s; None takes 3M/2.
-        hyper_outputs, context, context_outputs, parameter_widths, domain: see ``baselines.iat.config``.
         coupling_hidden: per level, hidden widths of the coupling subnets; None as published.
         enhancement: (width, growth) of the enhancement networks.
         attention_hidden: width inside the attention's residual units; None takes M/2.
     """
 
-    latent: int = 192
-    hyper_latent: int | None = None
-    hyper_width: int | None = None
-    hyper_middle: int | None = None
-    hyper_outputs: int | None = None
-    context: bool = True
-    context_outputs: int | None = None
-    parameter_widths: tuple[int, int] | None = None
     coupling_hidden: Hidden | None = None
     enhancement: tuple[int, int] = (64, 32)
     attention_hidden: int | None = None
-    domain: Literal["linear", "log"] = "linear"
-
-    def __post_init__(self) -> None:
-        if self.latent < 1 or 768 % self.latent:
-            raise BenchError(f"Xie: latent (M) must divide 768, got {self.latent}; change it with --latent.")
 
 
 PAPER = XieConfig()

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baselines.entropy.hyperprior import EntropyConfig, EntropyModel
+from baselines.entropy.hyperprior import EntropyModel
 from baselines.inn.attention import Attention
 from baselines.inn.blocks import channel_expand, channel_squeeze
 from baselines.inn.enhancement import Enhancement
@@ -15,22 +15,6 @@ from baselines.inn.levels import CHANNELS, levels
 from baselines.inn.start import orthonormal_start, quantiser_gain
 from baselines.learned.model import LatentModel
 from baselines.xie.config import XieConfig
-
-
-def entropy_config(config: XieConfig) -> EntropyConfig:
-    """The entropy model's shapes, with the published defaults filled in."""
-    m = config.latent
-    return EntropyConfig(
-        latent=m,
-        hyper_latent=config.hyper_latent or m,
-        hyper_width=config.hyper_width or m,
-        hyper_middle=config.hyper_middle or 3 * m // 2,
-        hyper_outputs=config.hyper_outputs or 2 * m,
-        context=config.context,
-        context_outputs=config.context_outputs or 2 * m,
-        parameter_widths=config.parameter_widths or (10 * m // 3, 8 * m // 3),
-        domain=config.domain,
-    )
 
 
 class Xie(LatentModel):
@@ -46,7 +30,7 @@ class Xie(LatentModel):
         self.levels = levels(config.coupling_hidden)
         self.attend = Attention(config.latent, config.attention_hidden)
         self.unattend = Attention(config.latent, config.attention_hidden)
-        self.entropy = EntropyModel(entropy_config(config))
+        self.entropy = EntropyModel(config.entropy())
 
     def analysis(self, x: Tensor, prepared: Any) -> Tensor:
         x = self.enhance(x.contiguous(memory_format=torch.channels_last))
