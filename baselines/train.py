@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -13,8 +15,11 @@ from typing import Any
 import torch
 
 from baselines.checkpoint import save_checkpoint
+from baselines.learned.codec import located
 from baselines.learned.config import ModelConfig, choose
+from baselines.learned.model import LatentModel
 from baselines.learned.system import SYSTEMS, System, system
+from baselines.learned.weights import load_model
 from baselines.training.data import load_photographs
 from baselines.training.loop import Trainer, TrainingOptions
 from baselines.training.losses import TAU, THETA
@@ -51,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, help="run folder (default: training-runs/SYSTEM-PRESET)")
     p.add_argument("--minutes", type=float, required=True, help="stop after this time")
     p.add_argument("--resume", action="store_true", help="go on from the run folder's state where there is one")
+    p.add_argument(
+        "--weights", help="begin with a checkpoint: a file, or the name of a shipped one such as iat-compact"
+    )
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
     p.add_argument("--evaluate-every", type=float, default=5.0, metavar="MINUTES")
@@ -83,11 +91,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = f"{args.system}-{args.preset}{suffix}"
     folder = args.out or Path("training-runs") / name
     torch.manual_seed(options.seed)
-    model = chosen.build(config)
+    resumed = args.resume and (folder / "state.pt").exists()
+    weights = located(args.weights) if args.weights and not resumed else None
+    model = _continued(weights, chosen, config) if weights else chosen.build(config)
+    if weights:
+        options = replace(options, entropy_first=0)
     everything = load_photographs(args.data, args.cache)
     train, held_back = everything.split(min(48, len(everything.offsets) // 4))
-    resumed = args.resume and (folder / "state.pt").exists()
-    if not args.random_start and not resumed:
+    if not args.random_start and not resumed and not weights:
         blocks = train.crops(25000, 16, torch.Generator().manual_seed(options.seed))
         chosen.start(model, blocks, options.lagrangian or THETA)
     trainer = Trainer(model, train.to(device), held_back, folder, options)
@@ -99,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         flush=True,
     )
     path = folder / f"{name}.safetensors"
-    begin = "random" if args.random_start else "KLT of 16x16x3 training blocks, quantiser gain"
+    begin = _begin(args, path, resumed, weights)
 
     def export() -> None:
         made = card(args, trainer, config.to_dict(), options, train.digest)
@@ -109,6 +120,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     trainer.run(args.minutes, args.evaluate_every, export)
     print(f"checkpoint {path}")
     return 0
+
+
+def _continued(weights: Path, chosen: System, config: ModelConfig) -> LatentModel:
+    """The model of a checkpoint, to be trained on; raises BenchError where it is another than the one asked for."""
+    model = load_model(weights, chosen)
+    settings: Any = model.config
+    found, wanted = settings.to_dict(), config.to_dict()
+    other = [key for key in wanted if found.get(key) != wanted[key]]
+    if other:
+        told = ", ".join(f"{key} = {found.get(key)} instead of {wanted[key]}" for key in other)
+        raise BenchError(f"--weights {weights.name} is another model than the options ask for: {told}.")
+    return model.train().requires_grad_(True)
+
+
+def _begin(args: argparse.Namespace, path: Path, resumed: bool, weights: Path | None) -> str:
+    """What the training began with, for the card."""
+    if resumed and path.with_suffix(".json").is_file():
+        return str(json.loads(path.with_suffix(".json").read_text())["training"].get("start", "not recorded"))
+    if weights:
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        return f"the weights {weights.name} (sha256 {digest[:16]}), with a fresh optimiser"
+    return "random" if args.random_start else "KLT of 16x16x3 training blocks, quantiser gain"
 
 
 def configuration(args: argparse.Namespace, chosen: System) -> tuple[ModelConfig, str]:

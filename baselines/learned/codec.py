@@ -64,7 +64,7 @@ class LearnedCodec(Codec):
         name: str | None = None,
     ) -> None:
         self.name = name or self.system
-        self.path = _located(checkpoint)
+        self.path = located(checkpoint)
         if device.split(":")[0] not in ("cpu", "cuda"):
             raise BenchError(f"{self.name}: --device must be cpu or cuda, got {device!r}.")
         if quantisation not in ("straight", "centred"):
@@ -191,7 +191,7 @@ class SingleRateCodec(LearnedCodec):
         name: str | None = None,
     ) -> None:
         super().__init__(checkpoint, device, threads, quantisation, name)
-        self._paths = [_located(part.strip()) for part in checkpoint.split(",")]
+        self._paths = [located(part.strip()) for part in checkpoint.split(",")]
         self.quality = QualityScale(1, len(self._paths), integer=True, default=1, unit="model")
 
     @property
@@ -202,7 +202,8 @@ class SingleRateCodec(LearnedCodec):
         return 0.0, self._paths[int(quality) - 1]
 
 
-def _located(checkpoint: str) -> Path:
+def located(checkpoint: str) -> Path:
+    """The file of a checkpoint given by its path, or by the name of a shipped one."""
     path, shipped = Path(checkpoint), SHIPPED / f"{checkpoint}.safetensors"
     # the names of shipped checkpoints may hold a point, as in xie-compact-0.01
     return path if path.is_file() or (path.suffix and not shipped.is_file()) else shipped

@@ -1,5 +1,6 @@
 """Training: data, maps and losses as stated, exact resumption, and a step that learns."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from baselines.checkpoint import load_checkpoint
 from baselines.iat.config import PRESETS, IATConfig
 from baselines.iat.model import IAT
 from baselines.train import main
@@ -158,7 +160,30 @@ def test_command_line_trains_stops_and_resumes(folder: Path, tmp_path: Path, mon
     assert main([*arguments, "--resume"]) == 0
     assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["iteration"] > state["iteration"]
     assert (tmp_path / "run" / "iat-compact.safetensors").exists()
+    card = json.loads((tmp_path / "run" / "iat-compact.json").read_text())
+    assert card["training"]["start"].startswith("KLT")
     with pytest.raises(BenchError, match="--minutes must be above 0"):
         main([*arguments, "--minutes", "0"])
     with pytest.raises(BenchError, match="--crop must be a multiple of 64"):
         main([*arguments, "--crop", "100"])
+
+
+def test_training_goes_on_from_a_checkpoint(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(PRESETS, "compact", TINY)
+    arguments = ["iat", "--data", str(folder), "--batch", "1", "--crop", "64", "--device", "cpu", "--threads", "1"]
+    assert main([*arguments, "--minutes", "0.01", "--no-bfloat16", "--out", "first"]) == 0
+    weights = Path("first/iat-compact.safetensors")
+    before = load_checkpoint(weights)[0]
+    more = [*arguments, "--weights", str(weights), "--out", "second", "--lr-transform", "0", "--lr-mix", "0"]
+    assert main([*more, "--minutes", "0.001", "--no-bfloat16"]) == 0
+    after, card, _ = load_checkpoint(Path("second/iat-compact.safetensors"))
+    assert "iat-compact.safetensors (sha256" in card["training"]["start"]
+    assert card["training"]["options"]["entropy_first"] == 0
+    transform = [key for key in before if not key.startswith("entropy.")]
+    assert all(torch.equal(before[key], after[key]) for key in transform)
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+    with pytest.raises(BenchError, match="non_local = False instead of True"):
+        main([*more, "--minutes", "1", "--nonlocal"])
+    with pytest.raises(BenchError, match="No checkpoint at"):
+        main([*arguments, "--minutes", "1", "--weights", "nothing.safetensors"])
