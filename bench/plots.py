@@ -44,6 +44,7 @@ _FAMILIES = {
     "null": ("#7F7F7F", "x"),
     "ffmpeg": ("#8C564B", ">"),
     "cheng": ("#999933", "H"),
+    "chain": ("#AA3377", "*"),
 }
 _ALIASES = {"song": "sft"}
 """Families under the name that papers use."""

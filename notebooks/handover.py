@@ -43,9 +43,8 @@ later.groupby("codec")[["psnr_step", "lost"]].mean().round(2).sort_values("lost"
 
 # %%
 first, last = means.iloc[0], means.iloc[-1]
-print(
-    f"{first['psnr']:.2f} dB after one encoding, {last['psnr']:.2f} dB after {last['generation']}; no image came to rest."
-)
+print(f"{first['psnr']:.2f} dB after one encoding, {last['psnr']:.2f} dB after {last['generation']}.")
+print(f"{last['fixed_point']:.0%} of the images have come to rest.")
 alone = generation_means(common_images(results.table("fifty")).records)
 alone = alone[alone["generation"] == last["generation"]].set_index(["system", "schedule"])["psnr"]
 pd.DataFrame({f"PSNR after {last['generation']} encodings by this codec alone, dB": alone.round(2)})

@@ -72,7 +72,8 @@ published.rates("iat-fig6-drift").pivot(index="codec", columns="generation", val
 # %% [markdown]
 # ## Falling rate (a, c)
 #
-# First, who could follow. A chain fails when even the lowest quality takes more bits than it is allowed.
+# First, who could follow. A chain fails where no quality gives the rate asked for: even the lowest takes more bits,
+# or the highest, on an easy image, takes fewer.
 
 # %%
 drift = records_of("iat-fig6-drift")

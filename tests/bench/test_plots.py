@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import plots, plots_rd
+from bench import plots, plots_protocols, plots_rd
 from bench.codec import BenchError
 from bench.rd import generation_means, systems
 
@@ -204,3 +204,25 @@ def test_names_of_curves():
     assert plots.label("jpeg [list:fig6@3278d2be]", "list:fig6@3278d2be") == "jpeg [fig6]"
     assert plots.label("iat [float, drift:1:0.5]", "drift:1:0.5") == "iat [float, drift:1:0.5]"
     assert plots.label("chain:jpeg:75>webp:80", "chain:jpeg:75>webp:80") == "chain:jpeg:75>webp:80"
+
+
+def test_protocols_stand_side_by_side_on_one_scale():
+    tables = {"same setting": means(("iat", "jpeg")), "same rate": means(("jpeg",), 5, images=13)}
+    tables = {title: table.assign(codec=table["system"]) for title, table in tables.items()}
+    figure = plots_protocols.protocols(tables, "psnr")
+    first, second = figure.axes
+    assert [panel.get_title() for panel in figure.axes] == ["same setting, 24 images", "same rate, 13 images"]
+    assert first.get_ylabel() == "PSNR (dB)"
+    assert first.get_ylim() == second.get_ylim()
+    np.testing.assert_array_equal(second.get_lines()[0].get_ydata(), [39, 38, 37, 36, 35])
+    assert first.get_lines()[1].get_color() == second.get_lines()[0].get_color() == plots.style("jpeg").color
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["iat", "jpeg"]
+
+
+def test_protocols_refuse_what_would_be_mixed():
+    table = means(("iat", "iat-b")).assign(codec="iat")
+    with pytest.raises(BenchError, match="one curve a codec"):
+        plots_protocols.protocols({"a": table})
+    one = means(("iat",)).assign(codec="iat")
+    with pytest.raises(BenchError, match="kodak, tecnick"):
+        plots_protocols.protocols({"a": one, "b": one.assign(dataset="tecnick")})
