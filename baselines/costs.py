@@ -75,6 +75,19 @@ def parts(name: str, config: ModelConfig) -> dict[str, Part]:
     return {**found, "all": (total, sum(cost for _, cost in found.values()))}
 
 
+def costs(name: str, config: ModelConfig) -> dict[str, float]:
+    """Size and cost of a model.
+
+    Returns:
+        parameters (millions), encode and decode (kMAC per pixel: one transform and all entropy networks, the
+        hyper-analysis with the encoder).
+    """
+    found = parts(name, config)
+    entropy = sum(found[part][1] for part in ("hyper-synthesis", "context", "parameters"))
+    encode = found["analysis"][1] + found["hyper-analysis"][1]
+    return {"parameters": found["all"][0], "encode": encode + entropy, "decode": found["synthesis"][1] + entropy}
+
+
 def millions(module: nn.Module) -> float:
     """Number of parameters."""
     return sum(each.numel() for each in module.parameters()) / 1e6

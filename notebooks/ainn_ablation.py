@@ -23,7 +23,7 @@ from dataclasses import replace
 import pandas as pd
 
 from baselines.ainn.config import COMPACT, PAPER
-from baselines.learned.costs import costs
+from baselines.costs import costs
 from bench import results
 from bench.plots import family_of
 from bench.rd import common_images, generation_means

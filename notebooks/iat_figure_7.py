@@ -22,8 +22,8 @@ from dataclasses import replace
 
 import pandas as pd
 
+from baselines.costs import costs
 from baselines.iat.config import COMPACT, PAPER
-from baselines.learned.costs import costs
 from baselines.xie.config import PRESETS
 from bench import plots_rd, published, results
 from bench.plots import family_of

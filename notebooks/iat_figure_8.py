@@ -21,8 +21,8 @@ from dataclasses import replace
 
 import pandas as pd
 
+from baselines.costs import costs
 from baselines.iat.config import COMPACT
-from baselines.learned.costs import costs
 from bench import plots_rd, published, results
 from bench.plots import family_of
 from bench.rd import common_images, generation_means

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from baselines.learned.costs import costs
+from baselines.costs import costs
 from baselines.learned.system import system
 
 SIDE = 128
