@@ -84,6 +84,7 @@ class Victim:
             log = os.open(self.desk / f"log-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(log, 1)
             os.dup2(log, 2)
+            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")  # pytest's write elsewhere
             code = self._child(command, **how)
         except BaseException as error:
             import traceback

@@ -14,7 +14,18 @@ from bench.codec import BenchError
 from bench.images import save_png
 from bench.runner import run_tasks
 
-NAMES = ("fifty", "handover", "iat-fig4", "iat-fig6-drift", "iat-fig6-fixed", "iat-table1", "iat-table2", "rd")
+NAMES = (
+    "bpg-fifty",
+    "fifty",
+    "handover",
+    "iat-fig4",
+    "iat-fig6-drift",
+    "iat-fig6-fixed",
+    "iat-table1",
+    "iat-table2",
+    "rd",
+    "vtm-five",
+)
 
 
 @pytest.fixture
