@@ -23,6 +23,7 @@ NAMES = (
     "iat-fig6-fixed",
     "iat-table1",
     "iat-table2",
+    "rate-control",
     "rd",
     "vtm-five",
 )
