@@ -58,6 +58,9 @@ def test_the_listing_has_all_of_them(capsys):
 
 # Classical codecs only, that reach the rates of the experiment on these small images.
 CODECS = {
+    "bpg-fifty": "jpeg:50",
+    "vtm-five": "webp:80",
+    "rate-control": "jpeg2000",
     "fifty": "jpeg,webp",
     "handover": "jpeg:75,webp:80,jpeg:60",
     "rd": "jpeg:50,webp:80",

@@ -205,9 +205,9 @@ def test_the_default_folder_says_what_is_in_it(folder, tmp_path, monkeypatch):
 
 
 def start(folder, out):
-    command = [sys.executable, "-m", "bench.reencode", *arguments(folder, out, "synthetic_codecs:Slow", "--quiet")]
+    command = [sys.executable, "-m", "bench.reencode", *arguments(folder, out, "synthetic_codecs:Slower", "--quiet")]
     environment = os.environ | {"PYTHONPATH": str(HERE)}
-    return subprocess.Popen([*command, "--generations", "40"], env=environment, start_new_session=True)
+    return subprocess.Popen([*command, "--generations", "25"], env=environment, start_new_session=True)
 
 
 def finished(out):
@@ -230,8 +230,8 @@ def test_killed_again_and_again_it_ends_with_the_same_table(folder, tmp_path):
     both = [start(folder, out), start(folder, out)]
     assert [run.wait(120) for run in both] == [0, 0]
     assert finished(out) == 4
-    undisturbed = arguments(folder, tmp_path / "other", "synthetic_codecs:Slow", "--quiet", "--generations", "40")
+    undisturbed = arguments(folder, tmp_path / "other", "synthetic_codecs:Slower", "--quiet", "--generations", "25")
     assert reencode.main(undisturbed) == 0
     found = table(out)
-    assert len(found) == 4 * 40
+    assert len(found) == 4 * 25
     pd.testing.assert_frame_equal(found.drop(columns=TIMES), table(tmp_path / "other").drop(columns=TIMES))
