@@ -68,10 +68,11 @@ def parser() -> argparse.ArgumentParser:
             continue
         kind = type(field.default)
         name = "--" + field.name.replace("_", "-")
+        default = None if field.name in ("entropy_first", "bfloat16") else field.default
         if kind is bool:
-            p.add_argument(name, action=argparse.BooleanOptionalAction, default=field.default)
+            p.add_argument(name, action=argparse.BooleanOptionalAction, default=default)
         else:
-            p.add_argument(name, type=kind, default=field.default)
+            p.add_argument(name, type=kind, default=default)
     return p
 
 
@@ -94,8 +95,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     resumed = args.resume and (folder / "state.pt").exists()
     weights = located(args.weights) if args.weights and not resumed else None
     model = _continued(weights, chosen, config) if weights else chosen.build(config)
-    if weights:
-        options = replace(options, entropy_first=0)
     everything = load_photographs(args.data, args.cache)
     train, held_back = everything.split(min(48, len(everything.offsets) // 4))
     if not args.random_start and not resumed and not weights:
@@ -170,10 +169,20 @@ def training_options(args: argparse.Namespace, chosen: System, config: ModelConf
     if args.lagrangian < 0 or bool(args.lagrangian) == chosen.variable_rate:
         wanted = "is for single-rate systems" if chosen.variable_rate else "must be given, above 0, such as 0.01"
         raise BenchError(f"--lambda {wanted}: {args.system} trains one model for {_rates(chosen)}.")
-    options = TrainingOptions(**{f.name: getattr(args, f.name) for f in fields(TrainingOptions)})
+    given = {f.name: getattr(args, f.name) for f in fields(TrainingOptions)}
+    options = TrainingOptions(**{name: value for name, value in given.items() if value is not None})
+    if args.bfloat16 is None:
+        options = replace(options, bfloat16=quick_bfloat16(torch.device(args.device)))
+    if args.entropy_first is None and args.weights:
+        options = replace(options, entropy_first=0.0)
     if options.lagrangian:
         return replace(options, balance=0.0)
     return replace(options, uniform=1.0) if getattr(config, "level", "map") == "scalar" else options
+
+
+def quick_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is worth it there: without instructions for it, a CPU takes twice as long as in float32."""
+    return device.type != "cpu" or bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _rates(chosen: System) -> str:

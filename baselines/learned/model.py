@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ class Forward:
     noise_power: Tensor | None = None
 
 
-class LatentModel(nn.Module):
+class LatentModel(nn.Module, ABC):
     """A transform and an entropy model. H and W of its inputs are multiples of 64; the latents are 16 times smaller.
 
     A level is a quality map (B, 1, H, W) in [0, 1] or one number for all; single-rate models do not look at it.
@@ -42,17 +43,20 @@ class LatentModel(nn.Module):
         """What analysis and synthesis need of the level for images of ``size``; the level itself by default."""
         return level
 
+    @abstractmethod
     def analysis(self, x: Tensor, prepared: Any) -> Tensor:
         """Images (B, 3, H, W) in [0, 1] -> y (B, M, H/16, W/16), not quantised."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hyper_analysis(self, y: Tensor, prepared: Any) -> Tensor:
-        """y -> z (B, N, H/64, W/64), not quantised."""
-        raise NotImplementedError
+        """y -> z (B, N, H/64, W/64), not quantised.
 
+        ``prepared`` is what ``prepare`` gave, or, where y comes without its image, the level at the size of y.
+        """
+
+    @abstractmethod
     def synthesis(self, y_hat: Tensor, z_hat: Tensor, prepared: Any) -> Tensor:
         """Quantised latents and hyper-latents -> images, not clamped."""
-        raise NotImplementedError
 
     def encode(self, x: Tensor, level: Tensor | float) -> tuple[Tensor, Tensor]:
         """Images -> y and z."""
@@ -64,9 +68,7 @@ class LatentModel(nn.Module):
         """Quantised y and z -> images, not clamped."""
         return self.synthesis(y_hat, z_hat, self.prepare(level, (16 * y_hat.shape[2], 16 * y_hat.shape[3])))
 
-    def forward(
-        self, x: Tensor, level: Tensor | float, noise: bool = True, rate_only: bool = False, distortion: str = "mse"
-    ) -> Forward:
+    def forward(self, x: Tensor, level: Tensor | float, noise: bool = True, distortion: str = "mse") -> Forward:
         """Encode and decode without a stream.
 
         Args:
@@ -74,18 +76,14 @@ class LatentModel(nn.Module):
             level: see above.
             noise: see ``LatentPrior.bits_given``. The decoder always sees rounded latents, with straight-through
                 gradients.
-            rate_only: leave out the synthesis (x_hat is x) and the gradients of the analysis.
             distortion: ``mse``, or ``jacobian``: x_hat is made of latents that are not rounded, and ``noise_power``
                 tells what rounding would add; see ``baselines.training.jacobian``.
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not rate_only):
-            prepared = self.prepare(level, (x.shape[2], x.shape[3]))
-            y = self.analysis(x, prepared).float()
+        prepared = self.prepare(level, (x.shape[2], x.shape[3]))
+        y = self.analysis(x, prepared).float()
         y_hat = straight_through(y)
         z = self.hyper_analysis(y, prepared).float()
         y_bits, z_bits = self.entropy.bits_given(z, y, y_hat, noise)
-        if rate_only:
-            return Forward(x, y_bits, z_bits, y)
         z_hat = self.entropy.quantise_hyper(z)
         if distortion == "jacobian":
             x_hat = self.synthesis(y, z_hat, prepared).float()

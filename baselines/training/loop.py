@@ -18,8 +18,9 @@ from tqdm import tqdm
 
 from baselines.learned.model import LatentModel
 from baselines.training.data import Photographs
-from baselines.training.losses import level_of, rate_distortion
+from baselines.training.losses import level_of, rate, rate_distortion
 from baselines.training.maps import quality_maps
+from baselines.training.pool import LatentPool, coded_once
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,19 @@ class TrainingOptions:
         lr_entropy, lr_transform, lr_mix: peak Adam rates of the entropy model, the transform's networks and the
             invertible 1x1 matrices (which start as a good basis and need small steps).
         warmup: iterations of linear learning-rate warm-up.
-        entropy_first: iterations at the very start that train the entropy model alone, on the rate of the starting
-            transform: they cost a fifth of a full one, and the transform's gradients mean little before.
+        entropy_first: share of the budget, at its start, that trains the entropy model alone, on latents of a pool:
+            such an iteration costs a small part of a full one, and the transform's gradients mean little before.
         decay: share of the budget, at its end, over which the rates fall as a cosine to a twentieth.
         entropy_extra: further such iterations after every full one.
+        pool: crops whose latents are kept for them.
+        reuse: how often latents are learned from, on average, while the entropy model is trained alone.
+        again: share of the pool that comes from images coded once before; see ``training.pool``.
         balance: see ``losses.rate_distortion``.
         uniform: share of uniform quality maps.
         clip: gradient norm.
         ema: decay of the averaged weights, which are what is evaluated and shipped.
-        bfloat16: convolutions in bfloat16 (parameters, the rate and sums stay float32).
+        bfloat16: convolutions in bfloat16 (parameters, the rate and sums stay float32); by default where the device has
+            instructions for it.
         seed: of crops, maps and initial weights.
         lagrangian: lambda of a single-rate model, ``--lambda``; 0 trains a variable-rate one on quality maps.
         distortion: ``mse`` of the reconstruction from rounded latents, or ``jacobian``: see ``training.jacobian``.
@@ -51,9 +56,12 @@ class TrainingOptions:
     lr_transform: float = 5e-4
     lr_mix: float = 3e-5
     warmup: int = 100
-    entropy_first: int = 400
+    entropy_first: float = 0.3
     decay: float = 0.4
-    entropy_extra: int = 1
+    entropy_extra: int = 3
+    pool: int = 512
+    reuse: int = 4
+    again: float = 0.25
     balance: float = 0.4
     uniform: float = 0.7
     clip: float = 5.0
@@ -90,6 +98,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(self._groups(), betas=(0.9, 0.99), eps=1e-9, fused=True)
         self.generator = torch.Generator().manual_seed(options.seed)
         self.iteration, self.seconds, self.skipped = 0, 0.0, 0
+        self.pool, self.worn = LatentPool(options.pool), 0
         self.history: list[dict[str, Any]] = []
         self.stopped = False
         self.validation = held_back.crops(16, 256, torch.Generator().manual_seed(1), flip=False).to(self.device)
@@ -111,21 +120,15 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * factor
 
-    def step(self) -> tuple[float, float, float]:
-        """One iteration; returns loss, bpp and mean squared error (zero where only the entropy model is trained).
+    def step(self, rate_only: bool = False) -> tuple[float, float, float]:
+        """One iteration, of the entropy model alone where ``rate_only``; returns loss, bpp and mean squared error.
 
         A step with a non-finite gradient is skipped and counted.
         """
-        o = self.options
-        x = self.data.crops(o.batch, o.crop, self.generator).contiguous(memory_format=torch.channels_last)
-        level = self._levels().to(self.device)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=o.bfloat16):
-            result = self.model(x, level, rate_only=self._rate_only(), distortion=o.distortion)
-        bits = result.y_bits + result.z_bits
-        loss, bpp, error = rate_distortion(x, result.x_hat.float(), bits, level, o.balance, result.noise_power)
+        loss, bpp, error = self._rate() if rate_only else self._rate_and_distortion()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), o.clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
             self._update_average()
@@ -134,6 +137,49 @@ class Trainer:
         self.iteration += 1
         return float(loss.detach()), float(bpp.detach().mean()), float(error.detach().mean())
 
+    def _rate_and_distortion(self) -> tuple[Tensor, Tensor, Tensor]:
+        o = self.options
+        x, level = self._batch()
+        with self._autocast():
+            result = self.model(x, level, distortion=o.distortion)
+        self.pool.add(result.y, level)
+        bits = result.y_bits + result.z_bits
+        return rate_distortion(x, result.x_hat.float(), bits, level, o.balance, result.noise_power)
+
+    def _rate(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The rate of latents of the pool, which is filled up as these wear out."""
+        o = self.options
+        if self.worn >= o.reuse or len(self.pool) < min(o.pool, 8 * o.batch):
+            self._refill()
+        self.worn += 1
+        y, level = self.pool.draw(o.batch, self.generator)
+        with self._autocast():
+            z = self.model.hyper_analysis(y, level)
+            y_bits, z_bits = self.model.entropy.bits_given(z, y, torch.round(y), noise=True)
+        loss, bpp = rate(y_bits + z_bits, o.crop**2, level, o.balance)
+        return loss, bpp, torch.zeros_like(bpp)
+
+    @torch.no_grad()
+    def _refill(self) -> None:
+        """Add the latents of one batch, in float32: latents near whole numbers must stay there."""
+        x, level = self._batch()
+        again = self.pool.coded_once < self.options.again * self.pool.count
+        if again:
+            y, level = coded_once(self.model, x, level, self.generator, shift=not self.options.lagrangian)
+        else:
+            y = self.model.analysis(x, self.model.prepare(level, (x.shape[2], x.shape[3])))
+        self.pool.add(y, level, again)
+        self.worn = 0
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        """Crops (B, 3, crop, crop) and their quality maps (B, 1, crop, crop)."""
+        o = self.options
+        x = self.data.crops(o.batch, o.crop, self.generator).contiguous(memory_format=torch.channels_last)
+        return x, self._levels().to(self.device)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.options.bfloat16)
+
     def _levels(self) -> Tensor:
         """Quality maps (B, 1, crop, crop) of one step."""
         o = self.options
@@ -141,9 +187,9 @@ class Trainer:
             return torch.full((o.batch, 1, o.crop, o.crop), level_of(o.lagrangian))
         return quality_maps(o.batch, o.crop, self.generator, o.uniform, (1 - o.uniform) / 2)
 
-    def _rate_only(self) -> bool:
+    def _rate_only(self, progress: float) -> bool:
         o = self.options
-        return self.iteration < o.entropy_first or self.iteration % (1 + o.entropy_extra) != 0
+        return progress < o.entropy_first or self.iteration % (1 + o.entropy_extra) != 0
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -186,10 +232,11 @@ class Trainer:
         first = self.iteration
         # training ends on Ctrl-C or SIGTERM as at the end of its time: with the state saved
         while not self.stopped and (elapsed := time.monotonic() - begin) < minutes * 60:
-            self._set_rates(elapsed / (minutes * 60))
-            rate_only = self._rate_only()
-            values = self.step()
-            if not rate_only or self.iteration <= self.options.entropy_first:
+            progress = elapsed / (minutes * 60)
+            self._set_rates(progress)
+            rate_only = self._rate_only(progress)
+            values = self.step(rate_only)
+            if not rate_only or progress < self.options.entropy_first:
                 losses.append(values)
             self.seconds = start_seconds + time.monotonic() - begin
             bar.update(max(0, round(time.monotonic() - begin) - bar.n))
@@ -234,6 +281,8 @@ class Trainer:
             "iteration": self.iteration,
             "seconds": self.seconds,
             "skipped": self.skipped,
+            "pool": self.pool.state(),
+            "worn": self.worn,
             "history": json.dumps(self.history),
             "options": json.dumps(asdict(self.options)),
         }
@@ -261,6 +310,8 @@ class Trainer:
         if "noise_cuda" in state and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["noise_cuda"].cpu(), self.device)
         self.iteration, self.seconds, self.skipped = state["iteration"], state["seconds"], state["skipped"]
+        self.pool.restore(state["pool"])
+        self.worn = state["worn"]
         self.history = json.loads(state["history"])
 
     def averaged(self) -> dict[str, Tensor]:

@@ -49,7 +49,16 @@ def rate_distortion(
     if noise_power is not None:
         distortion = distortion + weight.mean((1, 2, 3)) * noise_power
         total = total + noise_power
-    cost = bpp + 255**2 * distortion
-    middle = THETA * math.exp(TAU / 2)
-    cost = cost * (weight.mean((1, 2, 3)) / middle) ** -balance
+    cost = (bpp + 255**2 * distortion) * _balance(weight, balance)
     return cost.mean(), bpp, total
+
+
+def rate(bits: Tensor, pixels: int, level: Tensor, balance: float = 0.0) -> tuple[Tensor, Tensor]:
+    """The rate alone: loss and bpp (B,) of images of ``pixels`` pixels; bits, level and balance as above."""
+    bpp = bits / pixels
+    return (bpp * _balance(lagrangian(level), balance)).mean(), bpp
+
+
+def _balance(weight: Tensor, balance: float) -> Tensor:
+    middle = THETA * math.exp(TAU / 2)
+    return (weight.mean((1, 2, 3)) / middle) ** -balance

@@ -30,7 +30,7 @@ TINY = IATConfig(
     enhancement=(4, 2),
     domain="log",
 )
-OPTIONS = TrainingOptions(batch=2, crop=64, entropy_first=1, warmup=2, bfloat16=False)
+OPTIONS = TrainingOptions(batch=2, crop=64, entropy_first=0.0, warmup=2, bfloat16=False)
 
 
 @pytest.fixture
@@ -107,22 +107,22 @@ def test_resumption_is_exact(folder: Path, tmp_path: Path) -> None:
     photographs = load_photographs(folder)
     straight = trainer_in(tmp_path / "a", photographs)
     values = []
-    for _ in range(6):
+    for i in range(6):
         straight._set_rates(0.0)
-        values.append(straight.step())
+        values.append(straight.step(rate_only=i % 2 == 0))
 
     first = trainer_in(tmp_path / "b", photographs)
-    for _ in range(3):
+    for i in range(3):
         first._set_rates(0.0)
-        first.step()
+        first.step(rate_only=i % 2 == 0)
     first.save()
     second = trainer_in(tmp_path / "b", photographs, seed=99)
     second.restore()
     assert second.iteration == 3
     resumed = []
-    for _ in range(3):
+    for i in range(3, 6):
         second._set_rates(0.0)
-        resumed.append(second.step())
+        resumed.append(second.step(rate_only=i % 2 == 0))
     assert resumed == values[3:]
     for a, b in zip(straight.averaged().values(), second.averaged().values(), strict=True):
         assert torch.equal(a, b)
