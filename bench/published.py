@@ -16,6 +16,15 @@ FOLDER = Path(__file__).resolve().parents[1] / "results" / "published"
 PREFIX = "published:"
 """What the system name of a published curve starts with, wherever it is printed."""
 
+RIVALS = (
+    "vtm",
+    "bpg_444_x265_ycbcr",
+    "xie2021-invcompress",
+    "compressai-cheng2020-anchor_mse",
+    "compressai-mbt2018_mse",
+)
+"""What Gao et al. compare A-INN with on Kodak, as far as points of it are public."""
+
 AVERAGE = "as published: PSNR mean of per-image values, MS-SSIM in dB of the mean"
 
 

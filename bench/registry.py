@@ -212,7 +212,8 @@ def load(target: str, name: str) -> Any:
     try:
         found: Any = import_module(module)
     except ImportError as error:
-        raise CodecUnavailable(f"{name} can't be imported from {module}: {error}.") from error
+        whence = "" if name == target else f" from {module}"
+        raise CodecUnavailable(f"{name} can't be imported{whence}: {error}.") from error
     for part in attribute.split("."):
         found = getattr(found, part, None)
     if not callable(found):

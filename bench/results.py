@@ -25,6 +25,7 @@ from bench import experiment, provenance, tables
 from bench.chain_state import codec_id
 from bench.cli import INTERRUPTED, OK, SOME_FAILED, Parser, run
 from bench.codec import BenchError
+from bench.rd import common_images, generation_means
 from bench.reencode import add_run_options, run_settings
 from bench.registry import parse_specs
 from bench.results_book import Publication, publish, write_index
@@ -45,6 +46,11 @@ def table(name: str, dataset: str = "kodak", folder: Path = FOLDER) -> pd.DataFr
     if not path.is_file():
         raise BenchError(f"{path.name} of {dataset} is not there: make it with python -m bench.results {name}.")
     return tables.read([path])
+
+
+def means(name: str, dataset: str = "kodak", folder: Path = FOLDER) -> pd.DataFrame:
+    """Means of ``table(name)`` over the images that all its codecs coded, as from ``bench.rd.generation_means``."""
+    return generation_means(common_images(table(name, dataset, folder)).records)
 
 
 def made(dataset: str = "kodak", folder: Path = FOLDER) -> list[str]:

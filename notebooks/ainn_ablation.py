@@ -26,7 +26,6 @@ from baselines.ainn.config import COMPACT, PAPER
 from baselines.costs import costs
 from bench import results
 from bench.plots import family_of
-from bench.rd import common_images, generation_means
 
 variants = {
     "A-INN": COMPACT,
@@ -45,6 +44,6 @@ table.rename(columns={"parameters": "parameters, M", "encode": "encode, kMAC/px"
 # dense PDM costs most. CFRM holds a third of the parameters.
 
 # %%
-means = generation_means(common_images(results.table("rd")).records)
+means = results.means("rd")
 found = sorted(name for name in means["system"].unique() if family_of(name) == "ainn")
 print("Measured variants:", ", ".join(found) or "none, no checkpoint of A-INN is shipped (baselines.train ainn)")

@@ -23,17 +23,9 @@ import pandas as pd
 from bench import published, results
 from bench.compare import Pair, compare
 from bench.plots import family_of
-from bench.rd import common_images, generation_means
 
-means = generation_means(common_images(results.table("rd")).records)
-names = [
-    "vtm",
-    "bpg_444_x265_ycbcr",
-    "xie2021-invcompress",
-    "compressai-cheng2020-anchor_mse",
-    "compressai-mbt2018_mse",
-]
-known = pd.concat([means, published.load(names, "kodak")], ignore_index=True)
+means = results.means("rd")
+known = pd.concat([means, published.load(published.RIVALS, "kodak")], ignore_index=True)
 anchors = ["published:bpg_444_x265_ycbcr", "published:vtm", "avif-444[tune=psnr]"]
 pairs = [Pair("kodak", name, 1, anchor, 1) for anchor in anchors for name in known["system"].unique() if name != anchor]
 table = compare(known, pairs)

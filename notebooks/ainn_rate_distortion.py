@@ -20,18 +20,10 @@
 # %%
 from bench import plots_rd, published, results
 from bench.plots import family_of
-from bench.rd import common_images, generation_means
 
-means = generation_means(common_images(results.table("rd")).records)
-rivals = [
-    "xie2021-invcompress",
-    "compressai-cheng2020-anchor_mse",
-    "compressai-mbt2018_mse",
-    "vtm",
-    "bpg_444_x265_ycbcr",
-]
+means = results.means("rd")
 ours = means[means["system"].map(family_of).isin(["ainn", "xie", "iat", "avif", "jpeg2000", "webp"])]
-plots_rd.rd(ours, published.load(rivals, "kodak"), until=1.7)
+plots_rd.rd(ours, published.load(published.RIVALS, "kodak"), until=1.7)
 
 # %%
 if "ainn" in set(means["system"].map(family_of)):

@@ -21,9 +21,8 @@ import pandas as pd
 
 from bench import plots, results
 from bench.generation_loss import with_change
-from bench.rd import common_images, generation_means
 
-means = with_change(generation_means(common_images(results.table("handover")).records))
+means = with_change(results.means("handover"))
 plots.generations(means, ("psnr", "ms_ssim_db", "bpp"))
 
 # %% [markdown]
@@ -45,6 +44,6 @@ later.groupby("codec")[["psnr_step", "lost"]].mean().round(2).sort_values("lost"
 first, last = means.iloc[0], means.iloc[-1]
 print(f"{first['psnr']:.2f} dB after one encoding, {last['psnr']:.2f} dB after {last['generation']}.")
 print(f"{last['fixed_point']:.0%} of the images have come to rest.")
-alone = generation_means(common_images(results.table("fifty")).records)
+alone = results.means("fifty")
 alone = alone[alone["generation"] == last["generation"]].set_index(["system", "schedule"])["psnr"]
 pd.DataFrame({f"PSNR after {last['generation']} encodings by this codec alone, dB": alone.round(2)})

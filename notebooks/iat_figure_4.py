@@ -22,9 +22,8 @@ import pandas as pd
 from bench import plots_rd, published, results
 from bench.compare import Pair, compare
 from bench.plots import family_of
-from bench.rd import common_images, generation_means
 
-means = generation_means(common_images(results.table("rd")).records)
+means = results.means("rd")
 names = ["iat2022", "song2021-sft", "xie2021-invcompress", "compressai-cheng2020-anchor_mse", "vtm"]
 points = published.load(names, "kodak")
 ours = means[means["system"].map(family_of).isin(["iat", "xie", "sft", "jpeg", "webp", "avif", "jpeg2000", "bpg"])]

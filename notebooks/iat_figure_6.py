@@ -103,7 +103,7 @@ if drift is not None:
 
 # %%
 if drift is not None:
-    once = generation_means(common_images(results.table("rd")).records)
+    once = results.means("rd")
     rows = []
     for _, part in means_of(steady).groupby("system"):
         last = part.sort_values("generation").iloc[-1]

@@ -27,7 +27,6 @@ from baselines.iat.config import COMPACT, PAPER
 from baselines.xie.config import PRESETS
 from bench import plots_rd, published, results
 from bench.plots import family_of
-from bench.rd import common_images, generation_means
 
 # %% [markdown]
 # ## What the three cost
@@ -51,7 +50,7 @@ table.rename(columns={"parameters": "parameters, M", "encode": "encode, kMAC/px"
 # Ours, beside the published baseline and the published ends of IAT's curve.
 
 # %%
-means = generation_means(common_images(results.table("rd")).records)
+means = results.means("rd")
 ours = means[means["system"].map(family_of).isin(["iat", "xie"])]
 plots_rd.rd(ours, published.load(["xie2021-invcompress", "iat2022"], "kodak"), until=1.7)
 

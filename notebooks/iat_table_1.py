@@ -26,7 +26,7 @@ import pandas as pd
 from bench import published, results
 from bench.bd import Curve, auc_end, auc_table, bd_rate
 from bench.plots import family_of
-from bench.rd import common_images, curve, generation_means
+from bench.rd import curve
 
 areas = published.areas()
 areas.pivot_table(index=["dataset", "codec"], columns="metric", values="value")
@@ -66,7 +66,7 @@ pd.DataFrame(rows).round(4)
 # ## Our areas, on the rates that our curve and Xie's share
 
 # %%
-means = generation_means(common_images(results.table("rd")).records)
+means = results.means("rd")
 learned = [name for name in means["system"].unique() if family_of(name) in ("iat", "xie", "sft", "ainn")]
 curves = {name: curve(means, "kodak", name, 1) for name in [*learned, "jpeg2000", "webp", "jpeg"]}
 curves = {name: one for name, one in curves.items() if one.rate.size >= 4}

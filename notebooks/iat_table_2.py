@@ -20,7 +20,6 @@
 import pandas as pd
 
 from bench import published, results
-from bench.rd import common_images, generation_means
 
 
 def steps(points, name):
@@ -48,7 +47,7 @@ def steps(points, name):
 theirs = published.load("iat2022", "kodak")
 tables = [steps(theirs, "published:iat2022")]
 if "iat-table2" in results.made():
-    means = generation_means(common_images(results.table("iat-table2")).records)
+    means = results.means("iat-table2")
     tables.append(steps(means, "ours"))
 pd.concat(tables, ignore_index=True).round(5)
 
@@ -62,7 +61,7 @@ if "iat-table2" in results.made():
     print(f"Ours: {len(fine)} levels give {fine['bpp'].nunique()} rates, means over {fine['images'].iloc[0]} images.")
 else:
     print("Our own twenty levels are not measured yet: python -m bench.results iat-table2 (480 encodings of IAT).")
-    coarse = generation_means(common_images(results.table("rd")).records)
+    coarse = results.means("rd")
     coarse = coarse[coarse["system"] == "iat"].sort_values("quality")
     rises = ((coarse["bpp"].diff() > 0) & (coarse["psnr"].diff() > 0)).sum()
     print(f"In steps of 0.1, rate and PSNR rise together {rises} of {len(coarse) - 1} times.")

@@ -7,6 +7,7 @@ fall back to 4:2:0 without a word, are switched off, and the form of what it dec
 from __future__ import annotations
 
 import functools
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,9 +52,9 @@ class FfmpegCodec(PlanarCodec):
     def __init_subclass__(cls) -> None:
         cls.encoder = cls.decoder = Program(cls.name, "program", "BENCH_FFMPEG", ("ffmpeg",), _INSTALL, _bundled)
 
+    @abstractmethod
     def coding(self, quality: str) -> list[str]:
         """Return the encoder's own options."""
-        raise NotImplementedError
 
     def available(self) -> tuple[bool, str]:
         found, reason = super().available()

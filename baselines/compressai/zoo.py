@@ -11,12 +11,12 @@ import re
 import sys
 import warnings
 from http.client import HTTPException
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
 
 from bench.codec import BenchError, CodecUnavailable
+from bench.registry import load
 
 Metric = Literal["mse", "ms-ssim"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -69,15 +69,9 @@ def user_class(name: str) -> type:
         CodecUnavailable: its module, or something the module imports, is not installed.
         BenchError: it is not there, or lacks what a model must have.
     """
-    module, _, attribute = name.partition(":")
-    try:
-        found: Any = import_module(module)
-    except ImportError as error:
-        raise CodecUnavailable(f"{module} can't be imported: {error}.") from error
-    for part in attribute.split("."):
-        found = getattr(found, part, None)
+    found = load(name, name)
     if not inspect.isclass(found):
-        raise BenchError(f"the module {module} has no class {attribute!r}.")
+        raise BenchError(f"{name} is no class.")
     lacking = [each for each in ("compress", "decompress", "update", "load_state_dict") if not hasattr(found, each)]
     if lacking:
         raise BenchError(f"{name} is not built like a model of CompressAI: it lacks {', '.join(lacking)}.")

@@ -215,7 +215,7 @@ def test_specs_that_are_refused(spec: str, words: str) -> None:
         ("compressai:compressai_models:Steps[checkpoint=gone.pth]", "there is no checkpoint at gone.pth."),
         ("compressai:compressai_models:Stops[checkpoint={}]", "has no class 'Stops'"),
         ("compressai:compressai_models:torch.Tensor[checkpoint={}]", "it lacks compress, decompress, update"),
-        ("compressai:no_such_module:Model[checkpoint={}]", "no_such_module can't be imported"),
+        ("compressai:no_such_module:Model[checkpoint={}]", "no_such_module:Model can't be imported: No module"),
     ],
 )
 def test_why_an_own_model_is_not_available(spec: str, words: str, tmp_path: Path) -> None:

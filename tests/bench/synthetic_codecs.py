@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import time
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +155,9 @@ class At(Drift):
         image = super().decode(stream)
         return self.wrong(image) if image[0, 0, 0] == self.value else image
 
+    @abstractmethod
     def wrong(self, image):
-        raise NotImplementedError
+        """What is returned instead of ``image``."""
 
 
 class Fails(At):
