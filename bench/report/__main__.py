@@ -40,10 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     limit = int(options.limit * 1e6) if options.limit else None
     say = (lambda done, of: None) if options.quiet or not sys.stderr.isatty() else _progress
     try:
-        paths, left_out = write(made.pictures, made.generations, out, limit, say)
-        data = made.data | {"pictures": [paths.get(place) for place in range(len(made.pictures))]}
-        if left_out:
-            numbers = ", ".join(map(str, left_out))
+        written = write(made.pictures, made.kept, out, limit, say)
+        data = made.data | {
+            name: [by_place.get(place) for place in range(len(made.pictures))]
+            for name, by_place in (("pictures", written.paths), ("bases", written.bases))
+        }
+        if written.left_out:
+            numbers = ", ".join(map(str, written.left_out))
             data["notes"] = [f"The pixels of generation {numbers} are left out to stay under {options.limit:g} MB."]
         if not made.pictures:
             data["notes"] = ["The runs kept no pixels (--snapshots of bench.reencode): there are figures only."]
@@ -54,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         size = sum(path.stat().st_size for path in [out / "index.html", *(out / FOLDER).iterdir()]) / 1e6
         for note in data["notes"]:
             print(note)
-        print(f"{len(paths)} pictures, {size:.0f} MB. Open {out / 'index.html'}.")
+        print(f"{len(written.paths)} pictures, {size:.0f} MB. Open {out / 'index.html'}.")
     return OK
 
 

@@ -32,15 +32,16 @@ class Payload:
     """JSON values for the page, and where its pictures are.
 
     Attributes:
-        data: what the page gets; pictures are indices into ``pictures``, its own list is filled in by the writer.
+        data: what the page gets; pictures are indices into ``pictures``; its own list of them and that of their bases
+            are filled in by the writer.
         pictures: files, each once.
-        generations: by place in ``pictures``: the generations it is shown for.
+        kept: of each chain, the place in ``pictures`` of every generation that was kept, 0 being the source.
         warnings: sentences for the user.
     """
 
     data: dict[str, Any]
     pictures: list[Path]
-    generations: dict[int, set[int]]
+    kept: list[dict[int, int]]
     warnings: list[str]
 
 
@@ -60,15 +61,14 @@ def payload(records: pd.DataFrame, kept: Kept, runs: Sequence[Mapping[str, Any]]
     chains: list[dict[str, Any]] = []
     pictures: dict[str, int] = {}
     paths: list[Path] = []
-    generations: dict[int, set[int]] = {}
+    shown: list[dict[int, int]] = []
 
-    def number(path: Path, generation: int) -> int:
+    def number(path: Path) -> int:
         # A name ends with the pixels' hash: the same pixels of two chains or runs are one picture.
         pixels = path.stem.rsplit("-", 1)[-1]
         if pixels not in pictures:
             pictures[pixels] = len(paths)
             paths.append(path)
-        generations.setdefault(pictures[pixels], set()).add(generation)
         return pictures[pixels]
 
     for (dataset, image), mine in records.groupby(["dataset", "image"], sort=True):
@@ -78,7 +78,8 @@ def payload(records: pd.DataFrame, kept: Kept, runs: Sequence[Mapping[str, Any]]
             first = part.iloc[0]
             # Only chains from a run have an image_id, so tables made elsewhere simply have no pictures.
             found = kept.of(tuple(str(first[name]) for name in KEY), signature(part.to_dict("records")))  # type: ignore[arg-type]
-            files = {} if found is None else {n: number(path, n) for n, path in found.files.items()}
+            files = {} if found is None else {n: number(path) for n, path in found.files.items()}
+            shown.append(files)
             if here["source"] is None and 0 in files:
                 here["source"] = files[0]
             if here["width"] is None and not math.isnan(first["width"]):
@@ -106,8 +107,9 @@ def payload(records: pd.DataFrame, kept: Kept, runs: Sequence[Mapping[str, Any]]
         "runs": list(runs),
         "notes": [],
         "pictures": [],
+        "bases": [],
     }
-    return Payload(data, paths, generations, list(kept.warnings))
+    return Payload(data, paths, shown, list(kept.warnings))
 
 
 def _points(records: pd.DataFrame) -> list[dict[str, Any]]:

@@ -184,6 +184,43 @@ def test_the_difference_is_exact(visit):
     np.testing.assert_array_equal(pixels(page, "difference"), np.minimum(255, 32 * expected))
 
 
+def test_differences_add_up_for_every_pair_of_values(visit):
+    wrong = visit().evaluate(
+        """async () => {
+            const { sum } = await import("viewer/sum");
+            const fill = (value) => {
+                const canvas = Object.assign(document.createElement("canvas"), { width: 256, height: 256 });
+                const context = canvas.getContext("2d", { willReadFrequently: true });
+                const data = new ImageData(256, 256);
+                for (let i = 0; i < 65536; i++) data.data.set([...Array(3).fill(value(i & 255, i >> 8)), 255], 4 * i);
+                context.putImageData(data, 0, 0);
+                return canvas;
+            };
+            const shift = (before, after) => after - before + 128;
+            const fits = (before, after) => shift(before, after) >= 0 && shift(before, after) <= 255;
+            const base = fill((before) => before);
+            const found = sum(base, fill((before, after) => (fits(before, after) ? shift(before, after) : 128)));
+            const { data } = found.getContext("2d").getImageData(0, 0, 256, 256);
+            const expected = (before, after) => (fits(before, after) ? after : before);
+            const right = (i) => (i % 4 === 3 ? 255 : expected((i >> 2) & 255, i >> 10));
+            return Array.from(data).filter((v, i) => v !== right(i)).length;
+        }"""
+    )
+    assert wrong == 0
+
+
+def test_it_looks_the_same_from_disk_as_over_http(visit, report):
+    assert "-from-" in "".join(path.name for path in (report / "pictures").iterdir())
+    link = "#left=jpeg|quality:25&right=jpeg|quality:25&generation=10&right-generation=2&mode=side"
+    looks = []
+    for disk in (True, False):
+        page = visit(link, disk=disk)
+        shown(page, "jpeg", "jpeg", 10, 2)
+        looks.append(page.locator("#stage").screenshot())
+        assert "most are stored as the difference" in page.locator("#provenance").text_content()
+    np.testing.assert_array_equal(*(np.asarray(Pillow.open(io.BytesIO(look))) for look in looks))
+
+
 @pytest.mark.parametrize("disk", [True, False])
 def test_the_wipe_shows_left_on_the_left_and_right_on_the_right(visit, disk):
     page = visit("#left=jpeg|quality:25&right=coarse|quality:25&generation=10&mode=wipe&wipe=0.5", disk=disk)

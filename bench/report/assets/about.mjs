@@ -24,7 +24,7 @@ export function start() {
 function paragraphs() {
   const runs = report.runs.map((run) => `${run.name} (${[run.when, run.status].filter(Boolean).join(", ")})`);
   return [
-    `Pictures are stored without loss. ${report.notes.join(" ")}`,
+    `Pictures are exact, pixel for pixel${report.bases.some((base) => base !== null) ? "; most are stored as the difference to the generation kept before, without loss, and put together here" : ""}. ${report.notes.join(" ")}`,
     `Averages: ${report.average}, over the images that all codecs coded.`,
     ...report.left_out,
     ...(runs.length ? [`Runs: ${runs.join("; ")}.`] : []),

@@ -21,11 +21,11 @@ export function value(chain, generation, name) {
 
 /** Generations whose pixels are there, in order, the source included. */
 export function kept(image, chain) {
-  const numbers = Object.keys(chain?.kept ?? {}).map(Number).filter((n) => path(chain.kept[n]));
-  return (path(report.images[image].source) ? [0, ...numbers] : numbers).sort((a, b) => a - b);
+  const numbers = Object.keys(chain?.kept ?? {}).map(Number).filter((n) => there(chain.kept[n]));
+  return (there(report.images[image].source) ? [0, ...numbers] : numbers).sort((a, b) => a - b);
 }
 
-const path = (place) => (place === null || place === undefined ? null : report.pictures[place]);
+const there = (place) => place !== null && place !== undefined && report.pictures[place] !== null;
 
 /** The generation a chain failed at, with its reason; null where it did not. */
 export function failure(chain) {
@@ -47,13 +47,13 @@ function same(chain, a, b) {
 
 /**
  * What can be shown of a chain for a generation.
- * @returns {{asked, generation, url, exact, problem}} the generation whose pixels come nearest, whether they are those of
+ * @returns {{asked, generation, place, exact, problem}} the generation whose pixels come nearest, whether they are those of
  *   the one asked for, and a sentence where there is nothing to be shown.
  */
 export function picture(image, point, asked) {
   const chain = chainOf(image, point);
-  const source = path(report.images[image].source);
-  if (asked === 0 && source) return { asked, generation: 0, url: source, exact: true };
+  const { source } = report.images[image];
+  if (asked === 0 && there(source)) return { asked, generation: 0, place: source, exact: true };
   if (!chain) return { asked, problem: "This image was not coded so." };
   const failed = failure(chain);
   if (failed && asked >= failed.generation) return { asked, problem: `Failed at generation ${failed.generation}: ${failed.reason}` };
@@ -61,7 +61,7 @@ export function picture(image, point, asked) {
   const numbers = kept(image, chain).filter((n) => n > 0);
   if (!numbers.length) return { asked, problem: "No pixels were kept of this chain." };
   const twin = numbers.find((n) => n === asked) ?? numbers.find((n) => same(chain, n, asked));
-  if (twin !== undefined) return { asked, generation: asked, url: path(chain.kept[twin]), exact: true };
+  if (twin !== undefined) return { asked, generation: asked, place: chain.kept[twin], exact: true };
   const nearest = numbers.reduce((best, n) => (Math.abs(n - asked) < Math.abs(best - asked) ? n : best));
-  return { asked, generation: nearest, url: path(chain.kept[nearest]), exact: false };
+  return { asked, generation: nearest, place: chain.kept[nearest], exact: false };
 }

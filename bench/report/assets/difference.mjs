@@ -3,8 +3,8 @@
 
 /** Draw min(255, gain · |a − b|) for every channel; `gain` is a power of two. The pictures are equally large. */
 export function drawDifference(canvas, a, b, gain) {
-  canvas.width = a.naturalWidth;
-  canvas.height = a.naturalHeight;
+  canvas.width = a.width;
+  canvas.height = a.height;
   const context = canvas.getContext("2d", { willReadFrequently: true }); // in memory, where 8 bits are exact
   context.drawImage(a, 0, 0);
   context.globalCompositeOperation = "difference";

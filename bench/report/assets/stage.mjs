@@ -62,9 +62,9 @@ export async function draw(changed) {
   };
   const pictures = {};
   await Promise.all(SIDES.map(async (side) => {
-    if (!found[side].url) return;
+    if (found[side].place === undefined) return;
     try {
-      pictures[side] = await load(found[side].url);
+      pictures[side] = await load(found[side].place);
     } catch (error) {
       found[side] = { asked: found[side].asked, problem: error.message };
     }
@@ -82,8 +82,8 @@ export async function draw(changed) {
 function paint(side, found, loaded) {
   const canvas = canvasOf(side);
   if (loaded) {
-    canvas.width = loaded.naturalWidth;
-    canvas.height = loaded.naturalHeight;
+    canvas.width = loaded.width;
+    canvas.height = loaded.height;
     canvas.getContext("2d").drawImage(loaded, 0, 0);
   }
   layers[side].hidden = !loaded;
@@ -96,7 +96,7 @@ function paint(side, found, loaded) {
 function paintDifference() {
   const { left, right } = shown.pictures ?? {};
   if (state.mode !== "difference") return;
-  const alike = left && right && left.naturalWidth === right.naturalWidth && left.naturalHeight === right.naturalHeight;
+  const alike = left && right && left.width === right.width && left.height === right.height;
   layers.difference.hidden = !alike;
   message.left.hidden = Boolean(alike);
   if (alike) {
@@ -133,7 +133,7 @@ function near(point) {
   const chain = chainOf(state.image, point);
   const numbers = kept(state.image, chain);
   const here = numbers.findIndex((n) => n >= state.generation);
-  return [numbers[here - 1], numbers[here + 1]].filter((n) => n !== undefined).map((n) => picture(state.image, point, n).url).filter(Boolean);
+  return [numbers[here - 1], numbers[here + 1]].filter((n) => n !== undefined).map((n) => picture(state.image, point, n).place).filter((place) => place !== undefined);
 }
 
 /** Put everything where mode, zoom, wipe and the window's size want it. */
