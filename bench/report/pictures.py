@@ -112,12 +112,13 @@ def _all(maker: _Maker, chains: Sequence[Mapping[int, int]], report: Callable[[i
     depth: dict[int, int] = {}
     total = len({place for chain in chains for place in chain.values()})
     for chain in chains:
-        before = None
+        before: int | None = None
         for number, place in chain.items():
             if place not in made:
-                base = before if before is not None and depth[before] < DEEPEST else None
-                made[place] = maker.make(place, base)
-                depth[place] = 0 if made[place][1] is None else 1 + depth[made[place][1]]  # type: ignore[index]
+                wanted = before if before is not None and depth[before] < DEEPEST else None
+                made[place] = maker.make(place, wanted)
+                _, base = made[place]
+                depth[place] = 0 if base is None else 1 + depth[base]
                 report(len(made), total)
             before = place if number else None  # coding changes every pixel of the source a little
     return made
@@ -145,7 +146,7 @@ class _Maker:
                 return name, base
             data = _encoded(difference(_pixels(source), _pixels(self.files[base])))
             if data is not None and (
-                len(data) < CLEAR * source.stat().st_size or len(data) < (self._whole(source)).stat().st_size
+                len(data) < CLEAR * source.stat().st_size or len(data) < self._whole(source).stat().st_size
             ):
                 write_atomically(self.folder / name, data, sync=False)
                 return name, base
