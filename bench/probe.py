@@ -13,7 +13,8 @@ from bench import columns
 from bench.chain import Chain, run_chain
 from bench.datasets import ImageRef
 from bench.metrics import Reference
-from bench.store import encode_snapshot, encoded_record
+from bench.snapshots import encode_snapshot
+from bench.store import encoded_record
 from bench.task import Settings, Task, make_codec
 
 

@@ -25,6 +25,7 @@ from bench import experiment, provenance, tables
 from bench.chain_state import codec_id
 from bench.cli import INTERRUPTED, OK, SOME_FAILED, Parser, run
 from bench.codec import BenchError
+from bench.files import plain
 from bench.rd import common_images, generation_means
 from bench.reencode import add_run_options, run_settings
 from bench.registry import parse_specs
@@ -32,7 +33,6 @@ from bench.results_book import Publication, publish, write_index
 from bench.run import Request, execute
 from bench.runner import Settings, make_codec
 from bench.schedule_options import Point
-from bench.store import plain
 
 FOLDER = Path(__file__).resolve().parents[1] / "results"
 

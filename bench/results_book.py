@@ -13,9 +13,10 @@ from typing import Any
 import pandas as pd
 
 from bench.columns import KEY
+from bench.files import write_atomically
 from bench.provenance import PACKAGES
 from bench.rd import common_images, generation_means, systems
-from bench.store import Store, write_atomically
+from bench.store import Store
 
 NOT_RECORDED = "not recorded"
 

@@ -18,10 +18,11 @@ from bench.cli import INTERRUPTED, OK, SOME_FAILED
 from bench.cluster import Cluster, connect
 from bench.codec import BenchError
 from bench.datasets import Dataset
+from bench.files import plain
 from bench.run_book import Book, differences
 from bench.runner import run_tasks
 from bench.schedule_options import Point
-from bench.store import Record, Store, StoredChain, plain
+from bench.store import Record, Store, StoredChain
 from bench.task import EVERY, Settings, Task, identity_of
 
 

@@ -14,8 +14,9 @@ from PIL import Image as Pillow
 
 from bench import plots
 from bench.codec import Image
+from bench.files import write_atomically
 from bench.rd import Common
-from bench.store import Store, StoredChain, write_atomically
+from bench.store import Store, StoredChain
 from bench.task import Task
 
 CROP = 192

@@ -18,11 +18,12 @@ from bench.chain import METHOD, find_cycle
 from bench.codec import BenchError, Codec, Image
 from bench.coding import Calls, Carried, GenerationFailed, Sent, start_of
 from bench.edits import apply_all
+from bench.files import plain, write_atomically
 from bench.images import pixel_sha256
 from bench.ratecontrol import Found, Start, find_quality
 from bench.schedule import Schedule, Step, fit
 from bench.setrates import Rates
-from bench.store import Store, plain, write_atomically
+from bench.store import Store
 
 
 @dataclass(frozen=True, slots=True)

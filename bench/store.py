@@ -10,8 +10,6 @@ import hashlib
 import io
 import json
 import math
-import os
-import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -19,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench import columns
 from bench.codec import BenchError, Image
+from bench.files import plain, write_atomically
+from bench.snapshots import describe, encode_snapshot, holds, intact, snapshot_name
 
 Record = dict[str, Any]
 STALE = 3600.0
@@ -119,7 +117,7 @@ class Store:
                 file = chain["snapshots"].get(str(generation))
                 if stored.ok and file is None:
                     return None, ""
-                if file is not None and (self.snapshots / file["name"]).stat().st_size != file["bytes"]:
+                if file is not None and not intact(self.snapshots, file):
                     return None, f"{self.snapshots / file['name']} is damaged."
             return stored, ""
         except FileNotFoundError:
@@ -139,10 +137,7 @@ class Store:
         chain = {
             "identity": identity,
             "records": [_to_json(record) for record in records],
-            "snapshots": {
-                str(generation): {"name": name, "bytes": (self.snapshots / name).stat().st_size}
-                for generation, name in snapshots.items()
-            },
+            "snapshots": {str(generation): describe(self.snapshots / name) for generation, name in snapshots.items()},
             "coded_s": coded_s,
             "provenance": provenance,
         }
@@ -153,13 +148,13 @@ class Store:
         """Save an image without loss under a name made of its content; return the name."""
         name = snapshot_name(image, digest, pixels)
         # One that is there may be damaged: reading it takes half the time of writing it.
-        if not _holds(self.snapshots / name, pixels):
+        if not holds(self.snapshots / name, pixels):
             self.save_file(name, encode_snapshot(pixels))
         return name
 
     def save_file(self, name: str, data: bytes) -> None:
         """Save the file of a snapshot that is encoded already."""
-        # Their sizes stand in the chain's file: one that a power cut takes away is noticed, without a wait here.
+        # Their checksums stand in the chain's file: one that a power cut takes away is noticed, without a wait here.
         write_atomically(self.snapshots / name, data, sync=False)
 
     def write_table(self, records: list[Record]) -> tuple[Any, bool]:
@@ -188,66 +183,6 @@ class Store:
     def write_run(self, run: Mapping[str, Any]) -> None:
         """Write ``run.json``."""
         write_atomically(self.root / "run.json", (json.dumps(run, indent=2) + "\n").encode())
-
-
-def snapshot_name(image: str, digest: str, pixels: Image) -> str:
-    """The file name of a snapshot: image (its name), digest (sha256 of the pixels), and the format."""
-    return f"{plain(image)}-{digest[:24]}.{'webp' if _fits_webp(pixels) else 'png'}"
-
-
-def encode_snapshot(pixels: Image) -> bytes:
-    """An image without loss: WebP, as it is quicker to write and a quarter smaller than PNG, or PNG for long sides."""
-    from PIL import Image as Pillow
-
-    data = io.BytesIO()
-    if _fits_webp(pixels):
-        Pillow.fromarray(pixels).save(data, "WEBP", lossless=True, quality=0, method=0, exact=True)
-    else:
-        Pillow.fromarray(pixels).save(data, "PNG", compress_level=1)
-    return data.getvalue()
-
-
-def _holds(path: Path, pixels: Image) -> bool:
-    """Whether a snapshot's file is there and whole."""
-    from PIL import Image as Pillow
-
-    if not path.exists():
-        return False
-    try:
-        with Pillow.open(path) as file:
-            return bool(np.array_equal(np.asarray(file.convert("RGB")), pixels))
-    except (OSError, ValueError, SyntaxError, MemoryError, Pillow.DecompressionBombError):
-        return False
-
-
-def _fits_webp(pixels: Image) -> bool:
-    return max(pixels.shape) <= 16383
-
-
-def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """Write a file so that it is whole or not there, even when the machine loses power (``sync``) at any moment."""
-    temporary = path.with_name(f".{path.name[:80]}.{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    if sync and os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def plain(name: str) -> str:
-    """``name`` with what file systems dislike replaced, at most 60 characters."""
-    return re.sub(r"[^A-Za-z0-9.+_-]+", "-", name).strip("-.")[:60] or "unnamed"
 
 
 def _canonical(value: Any) -> str:

@@ -11,9 +11,9 @@ import pandas as pd
 
 from bench.bdshow import left_out as sentences
 from bench.codec import BenchError
+from bench.files import write_atomically
 from bench.generation_loss import HALF_LIVES, show_half_life
 from bench.rd import AVERAGE
-from bench.store import write_atomically
 
 Row = dict[str, Any]
 

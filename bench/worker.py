@@ -15,7 +15,8 @@ from typing import Any
 from bench import provenance
 from bench.codec import BenchError, Image
 from bench.limits import limit_threads
-from bench.store import Record, encode_snapshot, snapshot_name
+from bench.snapshots import encode_snapshot, snapshot_name
+from bench.store import Record
 from bench.task import Settings, Task, identity_of, make_codec
 
 

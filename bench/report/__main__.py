@@ -12,11 +12,12 @@ import pandas as pd
 from bench import tables
 from bench.cli import OK, Parser, run
 from bench.codec import BenchError
+from bench.files import write_atomically
 from bench.report.page import page
 from bench.report.payload import payload
 from bench.report.pictures import FOLDER, write
 from bench.report.snapshots import find
-from bench.store import Store, write_atomically
+from bench.store import Store
 
 LIMIT_MB = 145.0
 MARK = '<meta name="generator" content="bench.report">'

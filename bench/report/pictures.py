@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.codec import BenchError, Image
-from bench.store import write_atomically
+from bench.files import write_atomically
 
 FOLDER = "pictures"
 EFFORT = {"quality": 50, "method": 3}

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.snapshots import intact
+
 ChainKey = tuple[str, str, str, str, str]
 """image_id, and codec, codec_id, schedule, carrier of generation 1."""
 
@@ -84,11 +86,15 @@ def signature(records: Sequence[Mapping[str, Any]]) -> dict[int, tuple[float, fl
 def _files(folder: Path, snapshots: Mapping[str, Mapping[str, Any]]) -> tuple[dict[int, Path], list[str]]:
     files, gone = {}, []
     for generation, file in snapshots.items():
-        path = folder / Path(file["name"]).name
-        if path.is_file() and path.stat().st_size == file["bytes"]:
-            files[int(generation)] = path
+        name = Path(file["name"]).name
+        try:
+            whole = intact(folder, {**file, "name": name})
+        except OSError:
+            whole = False
+        if whole:
+            files[int(generation)] = folder / name
         else:
-            gone.append(file["name"])
+            gone.append(name)
     return files, gone
 
 

@@ -18,7 +18,9 @@ from PIL import Image as Pillow
 
 from bench import columns
 from bench.codec import BenchError
-from bench.store import STALE, Store, plain, write_atomically
+from bench.files import plain, write_atomically
+from bench.images import pixel_sha256
+from bench.store import STALE, Store
 
 IDENTITY = {
     "codecs": [{"name": "jpeg", "identity": {"version": "1"}}],
@@ -115,6 +117,29 @@ def test_snapshots_are_lossless_shared_and_needed(store):
     assert store.read(IDENTITY)[0] is not None
 
 
+def test_a_snapshot_of_the_same_size_with_other_bytes_is_damage(store):
+    pixels = np.random.default_rng(7).integers(0, 256, (20, 30, 3), np.uint8)
+    path = store.snapshots / store.save_snapshot("a", pixel_sha256(pixels), pixels)
+    store.write(IDENTITY, [record(1), record(2)], {0: path.name}, 1.0, {})
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 97):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert store.read(IDENTITY, [0]) == (None, f"{path} is damaged.")
+    store.save_snapshot("a", pixel_sha256(pixels), pixels)
+    assert store.read(IDENTITY, [0])[0] is not None
+
+
+def test_another_file_of_the_same_pixels_is_as_good(store):
+    """What another version of libwebp wrote, on another machine of a cluster."""
+    pixels = np.random.default_rng(8).integers(0, 256, (20, 30, 3), np.uint8)
+    path = store.snapshots / store.save_snapshot("a", pixel_sha256(pixels), pixels)
+    store.write(IDENTITY, [record(1), record(2)], {0: path.name}, 1.0, {})
+    before = path.read_bytes()
+    Pillow.fromarray(pixels).save(path, "WEBP", lossless=True, exact=True, quality=80, method=4)
+    assert path.read_bytes() != before
+    assert store.read(IDENTITY, [0])[0] is not None
+
+
 @pytest.mark.parametrize("left", [b"", b"RIFF", None])
 def test_a_damaged_snapshot_is_replaced_and_not_taken_over(store, left):
     pixels = np.random.default_rng(6).integers(0, 256, (20, 30, 3), np.uint8)
@@ -200,7 +225,7 @@ def test_writers_killed_at_any_moment_leave_whole_files(tmp_path):
     """Two processes write one file in turn without end; both are killed; what is there is one of the two contents."""
     path = tmp_path / "file"
     code = (
-        "import sys; from pathlib import Path; from bench.store import write_atomically\n"
+        "import sys; from pathlib import Path; from bench.files import write_atomically\n"
         "while True: write_atomically(Path(sys.argv[1]), sys.argv[2].encode() * 300_000)"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code, str(path), letter]) for letter in "ab"]
