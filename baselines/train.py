@@ -23,6 +23,7 @@ from baselines.learned.weights import load_model
 from baselines.training.data import load_photographs
 from baselines.training.loop import Trainer, TrainingOptions
 from baselines.training.losses import TAU, THETA
+from bench.cli import Parser, run
 from bench.codec import BenchError
 
 LOSS = f"bpp + 255^2 mean(Lambda (x - x_hat)^2), Lambda = {THETA} exp({TAU} L)"
@@ -39,7 +40,7 @@ VARIANTS = {
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m baselines.train", description=__doc__)
+    p = Parser(prog="python -m baselines.train", description=__doc__)
     p.add_argument("system", choices=SYSTEMS)
     p.add_argument("--preset", default="compact", choices=["compact", "paper"])
     for option, text in VARIANTS.items():
@@ -228,6 +229,4 @@ def commit() -> str:
 
 
 if __name__ == "__main__":
-    from bench.cli import run
-
     run(main)
