@@ -12,15 +12,20 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from baselines.storage import pack, unpack
 from bench.codec import BenchError
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 
 
-def save_checkpoint(path: Path, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
-    """Write ``path`` (safetensors, card in its metadata) and ``path`` with suffix .json, each atomically."""
+def save_checkpoint(path: Path, tensors: dict[str, Tensor], card: dict[str, Any], small: bool = False) -> None:
+    """Write ``path`` (safetensors, card in its metadata) and ``path`` with suffix .json, each atomically.
+
+    ``small`` stores the weights as ``baselines.storage`` says, otherwise they are kept exactly.
+    """
     card_text = json.dumps(card, indent=1, sort_keys=True)
-    data = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, {"card": card_text})
+    stored = pack(tensors) if small else {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    data = save(stored, {"card": card_text})
     path.parent.mkdir(parents=True, exist_ok=True)
     for target, content in ((path, data), (path.with_suffix(".json"), (card_text + "\n").encode())):
         temporary = target.with_name(target.name + ".part")
@@ -42,7 +47,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]
     try:
         with safe_open(path, framework="pt") as file:
             card = json.loads((file.metadata() or {}).get("card", "null"))
-            tensors = {key: _float(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+            stored = unpack({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
+            tensors = {key: _float(value) for key, value in stored.items()}
     except (SafetensorError, ValueError, OSError, RuntimeError, TypeError, KeyError, AttributeError) as error:
         raise BenchError(
             f"{path} is not a readable safetensors checkpoint ({error}); name another with --checkpoint."

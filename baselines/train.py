@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from baselines.checkpoint import save_checkpoint
+from baselines.checkpoint import load_checkpoint, save_checkpoint
+from baselines.inn.start import quantiser_gain
 from baselines.learned.codec import located
 from baselines.learned.config import ModelConfig, choose
 from baselines.learned.model import LatentModel
@@ -95,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.manual_seed(options.seed)
     resumed = args.resume and (folder / "state.pt").exists()
     weights = located(args.weights) if args.weights and not resumed else None
-    model = _continued(weights, chosen, config) if weights else chosen.build(config)
+    model = _continued(weights, chosen, config, options.lagrangian) if weights else chosen.build(config)
     everything = load_photographs(args.data, args.cache)
     train, held_back = everything.split(min(48, len(everything.offsets) // 4))
     if not args.random_start and not resumed and not weights:
@@ -122,8 +123,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _continued(weights: Path, chosen: System, config: ModelConfig) -> LatentModel:
-    """The model of a checkpoint, to be trained on; raises BenchError where it is another than the one asked for."""
+def _continued(weights: Path, chosen: System, config: ModelConfig, lagrangian: float) -> LatentModel:
+    """The model of a checkpoint, to be trained on; raises BenchError where it is another than the one asked for.
+
+    A model of another rate gets the quantiser step of this one.
+    """
     model = load_model(weights, chosen)
     settings: Any = model.config
     found, wanted = settings.to_dict(), config.to_dict()
@@ -131,6 +135,11 @@ def _continued(weights: Path, chosen: System, config: ModelConfig) -> LatentMode
     if other:
         told = ", ".join(f"{key} = {found.get(key)} instead of {wanted[key]}" for key in other)
         raise BenchError(f"--weights {weights.name} is another model than the options ask for: {told}.")
+    trained_for = load_checkpoint(weights)[1].get("training", {}).get("options", {}).get("lagrangian")
+    if lagrangian and trained_for:
+        last: Any = model.levels[3]  # type: ignore[index]
+        with torch.no_grad():
+            last.mix.weight.mul_(quantiser_gain(lagrangian) / quantiser_gain(trained_for))
     return model.train().requires_grad_(True)
 
 

@@ -1,0 +1,64 @@
+"""Weights in a quarter of their space: large ones in 8 bits a value, with a scale for each output channel.
+
+The invertible 1x1 matrices stay in float16, as 8 bits there cost 0.03 to 0.15 dB; everything else in 8 bits cost the
+shipped IAT 0.006 dB and less than 0.1 % of its rate (six crops of held-back photographs). Tensors of nothing but zeros,
+such as couplings that were not trained yet, are a shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+LARGE = 4096
+"""Tensors of fewer values stay as they are."""
+
+EIGHT_BITS, SCALE, ZEROS = ".int8", ".int8_scale", ".zeros"
+"""What is added to the names: the integers, their scales, and the shape of a tensor of zeros."""
+
+
+def pack(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Float tensors by name -> what is stored of them."""
+    stored: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        value = tensor.detach().cpu()
+        if value.numel() < LARGE or value.dim() < 2 or not value.is_floating_point():
+            stored[name] = value.contiguous()
+        elif not bool(value.any()):
+            stored[name + ZEROS] = torch.tensor(value.shape)
+        elif ".mix." in name:
+            stored[name] = value.half().contiguous()
+        else:
+            rows = value.flatten(1)
+            scale = rows.abs().amax(1).clamp_min(1e-12).float() / 127
+            stored[name + SCALE] = scale
+            stored[name + EIGHT_BITS] = torch.round(rows / scale[:, None]).to(torch.int8).reshape(value.shape)
+    return stored
+
+
+def unpack(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inverse of ``pack``; other tensors pass.
+
+    Raises:
+        ValueError: a scale is missing or does not fit, or a shape is none.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, value in stored.items():
+        if name.endswith(EIGHT_BITS):
+            plain = name.removesuffix(EIGHT_BITS)
+            scale = stored.get(plain + SCALE)
+            if scale is None or value.dtype != torch.int8 or value.dim() < 2 or scale.shape != value.shape[:1]:
+                raise ValueError(f"the scales of {plain} do not fit")
+            tensors[plain] = value.float() * scale.float().reshape(-1, *[1] * (value.dim() - 1))
+        elif name.endswith(ZEROS):
+            shape = value.tolist()
+            if value.dtype != torch.int64 or value.dim() != 1 or min(shape, default=0) < 1 or math.prod(shape) >= 2**40:
+                raise ValueError(f"{name} is no shape")
+            # one zero seen many times: it takes no memory whatever the file says
+            tensors[name.removesuffix(ZEROS)] = torch.zeros(()).expand(shape)
+        elif not name.endswith(SCALE):
+            tensors[name] = value
+    return tensors

@@ -1,0 +1,101 @@
+"""Shipping a checkpoint: small weights that are nearly the same, odd files refused, the RD table in the card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save
+
+from baselines.checkpoint import load_checkpoint, save_checkpoint
+from baselines.iat.config import COMPACT
+from baselines.iat.model import IAT
+from baselines.learned.system import system
+from baselines.learned.weights import load_model
+from baselines.ship import main
+from baselines.storage import pack, unpack
+from bench.codec import BenchError
+
+SMALL = replace(
+    COMPACT,
+    latent=24,
+    coupling_hidden=((2, 2), (2, 2), (4, 4), (4, 4)),
+    activation_hidden=((4, 4),) * 4,
+    enhancement=(4, 2),
+)
+CARD = {"system": "iat", "config": SMALL.to_dict()}
+
+
+def test_small_weights_are_nearly_the_same(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = IAT(SMALL)
+    tensors = model.state_dict()
+    save_checkpoint(tmp_path / "large.safetensors", tensors, CARD)
+    assert main([str(tmp_path / "large.safetensors"), "--name", "small", "--into", str(tmp_path)]) == 0
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("small", "large")]
+    assert sizes[0] < 0.36 * sizes[1]
+    found = load_checkpoint(tmp_path / "small.safetensors")[0]
+    assert found.keys() == tensors.keys()
+    for name, value in tensors.items():
+        step = value.abs().max() * (2**-11 if ".mix." in name else 1 / 254)
+        assert float((found[name] - value).abs().max()) <= 1.001 * float(step)
+    assert load_model(tmp_path / "small.safetensors", system("iat")).config == SMALL
+
+
+def test_zeros_take_no_room_and_small_tensors_stay_exact() -> None:
+    tensors = {"zero": torch.zeros(100, 100), "few": torch.rand(9, 9), "count": torch.arange(5000)}
+    stored = pack(tensors)
+    assert sum(value.numel() for value in stored.values()) == 2 + 81 + 5000
+    found = unpack(stored)
+    assert all(torch.equal(found[name], value) for name, value in tensors.items())
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"a.int8": torch.ones(8, 8, dtype=torch.int8)},
+        {"a.int8": torch.ones(8, 8, dtype=torch.int8), "a.int8_scale": torch.ones(7)},
+        {"a.int8": torch.ones(8, 8), "a.int8_scale": torch.ones(8)},
+        {"a.zeros": torch.tensor([-1, 4])},
+        {"a.zeros": torch.tensor([1.5, 4.0])},
+        {"a.zeros": torch.tensor([2**31, 2**31])},
+    ],
+    ids=["no scales", "wrong scales", "no integers", "negative", "fractions", "huge"],
+)
+def test_what_does_not_fit_is_refused(stored: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    path = tmp_path / "odd.safetensors"
+    path.write_bytes(save(stored, {"card": json.dumps(CARD)}))
+    with pytest.raises(BenchError, match="not a readable safetensors checkpoint"):
+        load_checkpoint(path)
+
+
+def test_a_large_shape_of_zeros_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "odd.safetensors"
+    path.write_bytes(save({"a.zeros": torch.tensor([2**19, 2**19])}, {"card": json.dumps(CARD)}))
+    assert load_checkpoint(path)[0]["a"].untyped_storage().nbytes() == 4
+    with pytest.raises(BenchError, match="does not fit"):
+        load_model(path, system("iat"))
+
+
+def test_the_table_goes_into_the_card(tmp_path: Path) -> None:
+    path, records = tmp_path / "iat-compact.safetensors", tmp_path / "rd.parquet"
+    save_checkpoint(path, {"a": torch.ones(1)}, CARD)
+    digest = load_checkpoint(path)[2]
+    row = {"codec_id": "c", "image": "k1", "generation": 1, "quality": 0.5, "status": "ok"}
+    row |= {"bpp": 0.5, "psnr": 32.0, "ms_ssim": 0.96, "ms_ssim_db": 14.0, "delta_e": 2.0}
+    pd.DataFrame([row, row | {"image": "k2", "bpp": 0.7}, row | {"codec_id": "d", "bpp": 9.0}]).to_parquet(records)
+    book = {"codecs": {"c": {"identity": {"sha256": digest}}, "d": {"identity": {}}}}
+    records.with_suffix(".json").write_text(json.dumps(book))
+    assert main([str(path), "--rd", str(records)]) == 0
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert card["kodak_rd"]["levels"] == [
+        {"level": 0.5, "bpp": 0.6, "psnr": 32.0, "ms_ssim": 0.96, "ms_ssim_db": 14.0, "delta_e": 2.0}
+    ]
+    assert load_checkpoint(path)[2] == digest
+    records.with_suffix(".json").write_text(json.dumps({"codecs": {}}))
+    with pytest.raises(BenchError, match="no record of generation 1"):
+        main([str(path), "--rd", str(records)])
