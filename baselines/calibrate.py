@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from baselines.learned.codec import LearnedCodec
 from baselines.learned.ratehint import RateModel, features
+from bench.cli import Parser, run
 from bench.codec import BenchError
 from bench.images import load_image
 from bench.registry import create
@@ -20,7 +21,7 @@ LEVELS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m baselines.calibrate", description=__doc__)
+    p = Parser(prog="python -m baselines.calibrate", description=__doc__)
     p.add_argument("codec", help="a learned codec of variable rate, with its checkpoint: iat, sft[checkpoint=FILE]")
     p.add_argument("--data", type=Path, required=True, help="folder of photographs")
     p.add_argument("--photographs", type=int, default=40, help="how many, spread over the folder")
@@ -58,6 +59,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    from bench.cli import run
-
     run(main)

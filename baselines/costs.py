@@ -8,7 +8,8 @@ mask lets through in whole kernel rows. A uniform quality map costs nothing: its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from argparse import RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.learned.config import ModelConfig
 from baselines.learned.system import SYSTEMS, system
+from bench.cli import OK, Parser, run
 
 SIDE = 256
 
@@ -117,5 +119,14 @@ def table() -> str:
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table; return 0."""
+    Parser(
+        prog="python -m baselines.costs", description=__doc__, formatter_class=RawDescriptionHelpFormatter
+    ).parse_args(argv)
     print(table())
+    return OK
+
+
+if __name__ == "__main__":
+    run(main)

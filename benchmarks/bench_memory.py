@@ -13,10 +13,11 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from baselines.learned.system import SYSTEMS, system
+from bench.cli import OK, Parser, run
 from benchmarks.row import Row
 
 LIMITS = {"compact": 4.0, "paper": 12.0}
@@ -79,17 +80,22 @@ def rows(quick: bool = False) -> Iterator[Row]:
     return measured(list(SYSTEMS), list(LIMITS), SIZE)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        prog="python -m benchmarks.bench_memory",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--codec", default=",".join(SYSTEMS), help="systems, with commas between")
     parser.add_argument("--preset", default=",".join(LIMITS), help="presets, with commas between")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     for name in options.codec.split(","):
         system(name)
     for row in measured(options.codec.split(","), options.preset.split(","), SIZE):
         print(f"{row.name:<24}{row.ratio:6.0f} %   {row.ours} / {row.against}", flush=True)
+    return OK
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -13,7 +13,7 @@ import importlib.util
 import io
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -28,6 +28,7 @@ from skimage.metrics import structural_similarity
 
 from bench import datasets
 from bench.ciede2000 import CieDe2000Reference
+from bench.cli import OK, Parser, run
 from bench.codec import Image
 from bench.images import load_image
 from bench.metrics import Reference, mse
@@ -145,12 +146,16 @@ def rows(quick: bool = False) -> list[Row]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = Parser(
+        prog="python -m benchmarks.bench_metrics",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--image", help="image file (default: coffee from scikit-image, resized to 768x512)")
     parser.add_argument("--quality", type=int, default=75, help="of the JPEG that is compared with it (default: 75)")
     parser.add_argument("--repeats", type=int, default=15)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
@@ -167,7 +172,8 @@ def main() -> None:
                 + (f"{apart[name]:.1e}" if name in apart else "")
             )
     print(f"Reference() {1e3 * times['Reference()']:7.2f} ms once an image")
+    return OK
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from bench import ratecontrol
+from bench.cli import OK, Parser, run
 from bench.datasets import load
 from bench.registry import create, parse_specs
 
@@ -34,15 +36,19 @@ def line(name: str, found: list[ratecontrol.Found]) -> str:
     )
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        prog="python -m benchmarks.bench_ratecontrol",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--codec", default="jpeg,webp,avif")
     parser.add_argument("--bpp", default="0.25,0.5,0.791,1")
     parser.add_argument("--dataset", default="sample")
     parser.add_argument("--data-root")
     parser.add_argument("--side", choices=ratecontrol.SIDES, default="nearest")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     images = [ref.load().pixels for ref in load(options.dataset, options.data_root)]
     for spec in parse_specs(options.codec):
         codec = create(spec)
@@ -59,7 +65,8 @@ def main() -> None:
             print(f"{spec.label}, {target:g} bpp, {len(images)} images, {out} out of reach")
             print(line("cold", cold))
             print(line("warm", warm), flush=True)
+    return OK
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

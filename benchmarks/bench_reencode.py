@@ -19,13 +19,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
+from bench.cli import OK, Parser, run
 from bench.datasets import load
 from benchmarks.row import Row, cpu, seconds
 
@@ -112,16 +113,20 @@ def clocked(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - start, cpu() - spent
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        prog="python -m benchmarks.bench_reencode",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--dataset", default="sample")
     parser.add_argument("--data-root")
     parser.add_argument("--quality", type=int, default=75)
     parser.add_argument("--generations", type=int, default=50)
     parser.add_argument("--images", type=int, help="only the first so many")
     parser.add_argument("--one-thread", action="store_true", help="torch in the obvious loop gets one thread")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     dataset = load(options.dataset, options.data_root)
     images = dataset.images[: options.images]
     if options.one_thread:
@@ -161,7 +166,8 @@ def main() -> None:
         print(f"  {name:24}{wall:10.1f}{used:10.1f}{obvious[0] / wall:22.1f}{obvious[1] / used:8.1f}")
     print(f"  generations filled in exactly: {table['filled'].mean():.0%}")
     print(f"  largest difference: {worst[0]:.0f} bytes, PSNR {worst[1]:.1e} dB, MS-SSIM {worst[2]:.1e}")
+    return OK
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

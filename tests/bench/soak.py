@@ -5,22 +5,23 @@ Each round: one to four faults on one folder, then the rerun, which must come to
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from faults import BAD, Victim
 
+from bench.cli import Parser, run
 
-def main() -> int:
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Soak; return 0, or raise ``faults.Broken`` with the folder left as it is."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(prog="tests/bench/soak.py", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     desk = Path(tempfile.mkdtemp(prefix="soak-"))
     print(f"Seed {options.seed}, in {desk}.", flush=True)
     end = time.monotonic() + 60 * options.minutes
@@ -61,4 +62,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -6,6 +6,7 @@ import argparse
 import errno
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -77,3 +78,20 @@ def test_a_reader_that_goes_away_is_no_error():
     )
     assert shell.stdout.endswith("code 0\n")
     assert shell.stderr == ""
+
+
+COMMANDS = (
+    *("bench.bdrate", "bench.codecs", "bench.columns_page", "bench.datasets", "bench.experiment", "bench.reencode"),
+    *("bench.report.__main__", "bench.results", "bench.summary", "baselines.calibrate", "baselines.costs"),
+    *("baselines.train", "benchmarks.__main__", "benchmarks.bench_memory", "benchmarks.bench_metrics"),
+    *("benchmarks.bench_ratecontrol", "benchmarks.bench_reencode", "fuzz.__main__"),
+)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_answers_a_wrong_option_in_one_sentence(name, capsys):
+    assert cli.call(import_module(name).main, ["--no-such-option"]) == cli.USER_ERROR
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert said.err.endswith(f"ee python -m {name.removesuffix('.__main__')} --help.\n")
