@@ -142,6 +142,15 @@ class HintsRate(Protocol):
         ...
 
 
+@runtime_checkable
+class EstimatesMemory(Protocol):
+    """An optional ability of a codec: to say what it needs, so that an image too large for the machine is refused."""
+
+    def memory_needed(self, height: int, width: int) -> int:
+        """Bytes that a process which codes an image of this size holds at most, about; 0 where it is not known."""
+        ...
+
+
 FloatImage = NDArray[np.float32]
 """An image between generations of ``--carrier float``: (H, W, 3), float32, RGB on the scale 0 to 255, neither rounded
 nor clipped."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bench import memory
 from bench.codec import BenchError, Codec, FloatCodec, FloatImage, Image
 from bench.limits import time_limit
 from bench.ratecontrol import Found, Start, hint_of, search
@@ -101,6 +102,7 @@ class Calls:
 
     def encode(self, codec: Codec, image: Carried, quality: float) -> tuple[bytes, float]:
         """The stream and the seconds it took; raises GenerationFailed."""
+        self._guarded(codec, "encode", None, lambda: memory.check(codec, *image.shape[:2]))
         given = image.copy()
         call: Callable[[Any, float], bytes] = codec.encode
         if given.dtype != np.uint8 and isinstance(codec, FloatCodec):

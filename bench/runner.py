@@ -11,14 +11,17 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from bench import memory
 from bench.cluster import Cluster, WorkerLost
-from bench.codec import BenchError, Image
+from bench.codec import BenchError, EstimatesMemory, Image
 from bench.datasets import ImageRef
 from bench.meter import Meter, advance
+from bench.registry import CodecSpec
 from bench.store import Store
 from bench.task import Settings, Task, make_codec
 from bench.worker import Finished, code_chain, code_far_away, settle, who
@@ -62,6 +65,7 @@ def run_tasks(
         if cluster is not None:
             _run_on_cluster(waiting, store, settings, meter.path, cluster, say)
             return coded
+        settings = _with_room(waiting, settings, say)
         while waiting:
             done, suspects = _run_pool(waiting, store, settings, meter.path, backend)
             waiting = [task for task in waiting if id(task) not in done and not any(task is one for one in suspects)]
@@ -69,6 +73,23 @@ def run_tasks(
                 say(f"A worker process died; {task.image} is coded again in a process of its own.")
                 _run_alone(task, store, settings, meter.path)
     return coded
+
+
+def _with_room(tasks: Sequence[Task], settings: Settings, say: Callable[[str], None]) -> Settings:
+    """Settings with as many jobs as there is memory for, as far as codecs say what they need."""
+    needs = [max(_need(spec, task, settings) for spec in task.specs) for task in tasks]
+    wanted = min(settings.jobs, len(tasks))
+    jobs = memory.fitting(needs, wanted)
+    if jobs == wanted:
+        return settings
+    image = tasks[needs.index(max(needs))].image
+    say(f"{image} takes about {memory.gibibytes(max(needs))} of memory: {jobs} of {wanted} chains are coded at once.")
+    return replace(settings, jobs=jobs)
+
+
+def _need(spec: CodecSpec, task: Task, settings: Settings) -> int:
+    codec = make_codec(spec, settings)
+    return codec.memory_needed(*task.size) if isinstance(codec, EstimatesMemory) else 0
 
 
 def _run_pool(

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.entropy.header import Header, pack, unpack
+from baselines.learned.memory import needed
 from bench.codec import (
     MAX_PIXELS,
     BenchError,
@@ -128,6 +129,14 @@ class LearnedCodec(Codec):
         kept = _card(self.path).get("rate_hint")
         model = RateModel.from_dict(kept) if kept else None
         return None if model is None else model.level(image, bpp)
+
+    def memory_needed(self, height: int, width: int) -> int:
+        """Bytes that coding takes, about; 0 on a GPU, whose memory is its own."""
+        if self.device != "cpu":
+            return 0
+        rows, columns = self._padded(height, width)
+        preset = str(_card(self.path).get("preset"))
+        return needed(self.system, preset, rows * columns)
 
     def decode(self, stream: bytes) -> Image:
         header, x, runtime = self._decode(stream)

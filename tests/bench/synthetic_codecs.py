@@ -107,6 +107,15 @@ class Slower(Drift):
         return super().encode(image, quality)
 
 
+class Roomy(Drift):
+    """Says that it needs a GiB a pixel."""
+
+    name = "roomy"
+
+    def memory_needed(self, height, width):
+        return height * width * 2**30
+
+
 class Versioned(Drift):
     """Its version is what the environment says."""
 
