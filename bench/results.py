@@ -89,6 +89,7 @@ def _make(name: str, keys: dict[str, Any], options: argparse.Namespace) -> int:
     dataset = plain(wanted.dataset.name)
     folder, run_folder = options.out / dataset, options.out / "runs" / f"{dataset}-{name}"
     old = _committed(folder / f"{name}.parquet") if options.missing else None
+    current = {codec_id(codec): codec.name for point in wanted.points for codec in point.codecs}
     if old is not None:
         points = [point for point in wanted.points if not _whole(old, point, wanted)]
         print(f"{name}: {len(points)} of {len(wanted.points)} operating points are missing in the table.")
@@ -99,7 +100,7 @@ def _make(name: str, keys: dict[str, Any], options: argparse.Namespace) -> int:
     code = _found(run_folder) if options.as_is else execute(replace(wanted, out=run_folder, reports=()))
     if code == INTERRUPTED:
         return code
-    publish(Publication(name, keys, run_folder, folder, command, list(left_out), old))
+    publish(Publication(name, keys, run_folder, folder, command, list(left_out), old, current))
     write_index(folder)
     return code
 

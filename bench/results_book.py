@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,9 @@ class Publication:
         folder: of the tables.
         command: the line the user typed.
         left_out: codecs of the experiment that could not run.
-        old: records of an earlier table to be kept beside the new ones, or None.
+        old: records of an earlier table to be kept beside the new ones, or None. Those of the codecs in ``current``
+            with another identity than theirs now, such as an earlier checkpoint, are not kept.
+        current: id of every codec of the experiment that can run, and its name.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Publication:
     command: str
     left_out: list[str]
     old: pd.DataFrame | None = None
+    current: Mapping[str, str] = field(default_factory=dict)
 
 
 def publish(what: Publication) -> None:
@@ -52,7 +55,8 @@ def publish(what: Publication) -> None:
     table = new
     if what.old is not None:
         fresh = pd.MultiIndex.from_frame(new[list(KEY)])
-        kept = what.old[~pd.MultiIndex.from_frame(what.old[list(KEY)]).isin(fresh)]
+        known = what.old["codec_id"].isin(list(what.current)) | ~what.old["codec"].isin(list(what.current.values()))
+        kept = what.old[known & ~pd.MultiIndex.from_frame(what.old[list(KEY)]).isin(fresh)]
         table = pd.concat([kept, new]).sort_values(list(KEY), kind="stable", ignore_index=True)
         before = _read(what.folder / f"{what.name}.json")
         book = {"made": [*before.get("made", []), *book["made"]], "codecs": before.get("codecs", {}) | book["codecs"]}

@@ -95,6 +95,18 @@ def test_only_missing_points_are_added(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("photographs")
+def test_rows_of_an_earlier_checkpoint_are_replaced(tmp_path, capsys):
+    make(tmp_path)
+    path = tmp_path / "out" / "set" / "mine.parquet"
+    old = pd.read_parquet(path)
+    results_book.write_parquet(old.assign(codec_id="earlier"), path, path)
+    assert make(tmp_path, "--missing") == 0
+    assert "2 of 2 operating points are missing" in capsys.readouterr().out
+    assert len(pd.read_parquet(path)) == len(old)
+    assert set(pd.read_parquet(path)["codec_id"]) == set(old["codec_id"])
+
+
+@pytest.mark.usefixtures("photographs")
 def test_a_run_folder_as_it_stands(tmp_path, monkeypatch):
     with pytest.raises(BenchError, match="holds no finished run"):
         make(tmp_path, "--as-is")
