@@ -5,18 +5,16 @@ It grows with the number of pixels; from 256x256 to that size, nothing measured 
 
 from __future__ import annotations
 
-START = 0.6 * 2**30
-"""Bytes of Python, PyTorch and the weights."""
-
-BYTES_A_PIXEL = {
-    "ainn": {"compact": 267, "paper": 1349},
-    "iat": {"compact": 683, "paper": 2186},
-    "sft": {"compact": 784, "paper": 2147},
-    "xie": {"compact": 544, "paper": 2017},
+NEEDS = {
+    "ainn": {"compact": (0.5, 267), "paper": (1.95, 832)},
+    "iat": {"compact": (0.5, 683), "paper": (0.8, 2115)},
+    "sft": {"compact": (0.5, 784), "paper": (0.8, 2100)},
+    "xie": {"compact": (0.5, 544), "paper": (0.8, 1970)},
 }
+"""GiB of Python, PyTorch and the weights, and bytes a pixel, by system and preset."""
 
 
 def needed(system: str, preset: str, pixels: int) -> int:
     """Bytes that a process holds at most while it codes so many pixels; presets not known here count as "paper"."""
-    known = BYTES_A_PIXEL[system]
-    return round(START + pixels * known.get(preset, known["paper"]))
+    start, bytes_a_pixel = NEEDS[system].get(preset, NEEDS[system]["paper"])
+    return round(start * 2**30) + pixels * bytes_a_pixel
