@@ -111,7 +111,12 @@ _OUTSIDE_COMMA = re.compile(r",(?![^\[\]]*\])")
 
 def parse_specs(text: str) -> list[CodecSpec]:
     """Parse specs separated by commas; commas inside brackets belong to an option."""
-    return [parse_spec(part) for part in _OUTSIDE_COMMA.split(text)]
+    return [parse_spec(part) for part in split_specs(text)]
+
+
+def split_specs(text: str) -> list[str]:
+    """The parts of a list of specs."""
+    return _OUTSIDE_COMMA.split(text)
 
 
 def parse_spec(text: str) -> CodecSpec:

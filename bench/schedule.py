@@ -164,22 +164,18 @@ class HandOver:
 
     Attributes:
         labels: what the codecs are called, for the text.
-        qualities: of each.
-        codecs: the place of each among the chain's codecs.
+        turn: what each is asked for, a quality or a rate.
     """
 
     labels: tuple[str, ...]
-    qualities: tuple[float, ...]
-    codecs: tuple[int, ...]
+    turn: tuple[Step, ...]
 
     @property
     def text(self) -> str:
-        points = zip(self.labels, self.qualities, strict=True)
-        return "chain:" + ",".join(f"{label}:{number(quality)}" for label, quality in points)
+        return "chain:" + ",".join(label + _asked(step) for label, step in zip(self.labels, self.turn, strict=True))
 
     def steps(self, generations: int) -> Sequence[Step]:
-        turn = [Step(quality=q, codec=c) for q, c in zip(self.qualities, self.codecs, strict=True)]
-        return [turn[n % len(turn)] for n in range(_at_least_one(generations))]
+        return [self.turn[n % len(self.turn)] for n in range(_at_least_one(generations))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +232,13 @@ def number(value: float) -> str:
 
 def _step(value: float, kind: Kind, side: Side, *, rounded: bool = False) -> Step:
     return Step(target=float(value), side=side) if kind == "bpp" else Step(quality=float(value), rounded=rounded)
+
+
+def _asked(step: Step) -> str:
+    """As behind a codec's name in ``--chain``: :75, or @0.5bpp."""
+    if step.target is None:
+        return f":{number(step.quality or 0)}"
+    return f"@{number(step.target)}bpp" + _side(step.side).replace(",", "-")
 
 
 def _kind(kind: Kind) -> str:

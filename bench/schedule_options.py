@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,8 @@ from bench.codec import BenchError, Codec, CodecUnavailable
 from bench.coding import CARRIERS, check_carrier
 from bench.edits import parse_edits
 from bench.ratecontrol import SIDES, Side
-from bench.registry import CodecSpec, parse_specs
-from bench.schedule import Drift, Edited, FixedQuality, FixedRate, HandOver, Kind, Listed, Schedule, Walk, fit
+from bench.registry import CodecSpec, parse_spec, parse_specs, split_specs
+from bench.schedule import Drift, Edited, FixedQuality, FixedRate, HandOver, Kind, Listed, Schedule, Step, Walk, fit
 
 DATA = Path(__file__).parent / "data" / "schedules.csv"
 DEFAULT_CODEC, DEFAULT_GENERATIONS = "iat", 50
@@ -44,7 +45,7 @@ def add_options(add: Callable[..., Any]) -> None:
     add("--drift", metavar="A:B", help="from A to B bpp over the generations, linearly; quality:A:B for qualities")
     add("--schedule", metavar="LIST", help="a rate a generation: 1,0.9,0.8, a file of them, or a name: " + names())
     add("--walk", metavar="LO:HI", help="a random walk of rates between LO and HI bpp; quality:LO:HI for qualities")
-    add("--chain", metavar="CODECS", help="hand-over, one codec a generation, repeated: jpeg:75,webp:80,iat:0.5")
+    add("--chain", metavar="CODECS", help="hand-over, one codec a generation, repeated: jpeg:75,webp:80,avif@0.5bpp")
     add("--edit", metavar="EDITS", help="between generations: resize:0.5,shift:1,crop:8,brightness:2 (bench.edits)")
     add("--rate-by", choices=("image", "dataset"), default="image", help="rate of each image, or mean rate of the set")
     add("--rate-side", choices=SIDES, default="nearest", help="taken where no quality hits the target within 0.5 %%")
@@ -136,17 +137,34 @@ def _hand_over(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) 
     if options.codec is not None:
         raise BenchError("--chain names its codecs itself: leave out --codec.")
     specs: list[CodecSpec] = []
-    codecs, places, qualities = [], [], []
-    for spec in parse_specs(options.chain):
+    codecs, turn = [], []
+    for spec, bpp in _turns(options.chain):
         codec = _available(make, spec)
         if spec.label not in [each.label for each in specs]:
             specs.append(spec)
             codecs.append(codec)
-        places.append([each.label for each in specs].index(spec.label))
-        quality = codec.quality.default if spec.quality is None else spec.quality
-        qualities.append(codec.quality.check(quality, codec.name))
-    labels = tuple(codecs[place].name for place in places)
-    return [Point(tuple(specs), tuple(codecs), HandOver(labels, tuple(qualities), tuple(places)))]
+        place = [each.label for each in specs].index(spec.label)
+        if bpp is not None:
+            turn.append(Step(codec=place, target=_rate(bpp, "--chain"), side=options.rate_side))
+        else:
+            quality = codec.quality.default if spec.quality is None else spec.quality
+            turn.append(Step(codec.quality.check(quality, codec.name), place))
+    return [Point(tuple(specs), tuple(codecs), HandOver(tuple(codecs[step.codec].name for step in turn), tuple(turn)))]
+
+
+def _turns(text: str) -> list[tuple[CodecSpec, float | None]]:
+    """Specs, and the rate where one is asked for instead of a quality: ``jpeg:75,avif@0.5bpp``."""
+    turns = []
+    for part in split_specs(text):
+        spec, mark, rate = part.strip().partition("@")
+        number = re.fullmatch(r"(\d+\.?\d*|\.\d+)bpp", rate)
+        if mark and not number:
+            raise BenchError(f"--chain needs a rate behind the @, as in jpeg@0.5bpp, got {part.strip()!r}.")
+        one = parse_spec(spec)
+        if mark and one.quality is not None:
+            raise BenchError(f"{part.strip()} names a quality and a rate: leave one of them out.")
+        turns.append((one, float(number[1]) if number else None))
+    return turns
 
 
 def _available(make: Callable[[CodecSpec], Codec], spec: CodecSpec) -> Codec:

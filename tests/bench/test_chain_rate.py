@@ -14,7 +14,7 @@ from bench.codec import BenchError
 from bench.edits import apply_all, parse_edits
 from bench.metrics import Reference
 from bench.ratecontrol import BUDGET
-from bench.schedule import Drift, Edited, FixedQuality, FixedRate, HandOver, Listed, Walk
+from bench.schedule import Drift, Edited, FixedQuality, FixedRate, HandOver, Listed, Step, Walk
 
 SOURCE = np.random.default_rng(5).integers(0, 256, (6, 7, 3), np.uint8)
 MIDDLE = 8.0 * 300 / 42
@@ -150,7 +150,7 @@ def test_equal_pixels_beside_another_reference_are_no_fixed_point():
 
 def test_hand_over_keeps_the_books_of_each_codec():
     codecs = [rate_codecs.Quantiser(), rate_codecs.Continuous(move=1)]
-    schedule = HandOver(("quantiser", "continuous", "quantiser"), (9.0, 0.25, 30.0), (0, 1, 0))
+    schedule = HandOver(("quantiser", "continuous", "quantiser"), (Step(9.0, 0), Step(0.25, 1), Step(30.0, 0)))
     chain = run_chain(codecs, SOURCE, schedule, 20)
     turn = [("quantiser", 9.0), ("continuous", 0.25), ("quantiser", 30.0)]
     assert list(zip(column(chain, "codec"), column(chain, "quality"), strict=True)) == (turn * 7)[:20]
@@ -190,3 +190,13 @@ def test_drifting_qualities_are_rounded_where_the_scale_is_whole_numbers():
         run_chain([rate_codecs.Quantiser()], SOURCE, Drift(30, 41, "quality"), 7)
     with pytest.raises(BenchError, match=r"got 7\.5"):
         run_chain([rate_codecs.Quantiser()], SOURCE, FixedQuality(7.5), 7)
+
+
+def test_hand_over_between_a_rate_and_a_quality():
+    codecs = [rate_codecs.Quantiser(), rate_codecs.Continuous(move=1)]
+    turn = (Step(target=0.8 * MIDDLE), Step(0.25, 1), Step(target=1.2 * MIDDLE))
+    chain = run_chain(codecs, SOURCE, HandOver(("quantiser", "continuous", "quantiser"), turn), 6)
+    assert chain.ok
+    assert column(chain, "target_bpp") == [0.8 * MIDDLE, None, 1.2 * MIDDLE] * 2
+    assert column(chain, "quality")[1::3] == [0.25] * 2
+    assert column(chain, "bpp")[::3] == pytest.approx([0.8 * MIDDLE] * 2, rel=0.05)

@@ -33,7 +33,7 @@ schedules = st.one_of(
     st.builds(Drift, rates, rates, kinds),
     st.builds(Listed, st.lists(rates, min_size=1, max_size=9).map(tuple), kinds),
     st.builds(Walk, st.floats(0.01, 1), st.floats(1, 30), kinds, st.integers(0, 5)),
-    st.builds(lambda q: HandOver(("a", "b"), (q, 2.0), (0, 1)), rates),
+    st.builds(lambda q, r: HandOver(("a", "b"), (Step(q), Step(None, 1, r))), rates, rates),
 )
 
 
@@ -109,12 +109,14 @@ def test_text_of_every_kind():
     assert Listed(tuple(range(1, 9))).text.startswith("list:8@")
     assert Listed((1.0,), name="mine").text != Listed((2.0,), name="mine").text
     assert Walk(0.25, 1, "bpp", 7).text == "walk:0.25:1@7"
-    assert HandOver(("jpeg", "iat"), (75, 0.5), (0, 1)).text == "chain:jpeg:75,iat:0.5"
+    assert HandOver(("jpeg", "iat"), (Step(75), Step(0.5, 1))).text == "chain:jpeg:75,iat:0.5"
+    rates = Step(target=0.5), Step(codec=1, target=1, side="below")
+    assert HandOver(("jpeg", "iat"), rates).text == "chain:jpeg@0.5bpp,iat@1bpp-below"
     assert Planned(FixedRate(0.5), ()).text == "bpp:0.5,dataset"
 
 
 def test_hand_over_takes_turns():
-    steps = HandOver(("jpeg", "iat"), (75, 0.5), (0, 1)).steps(5)
+    steps = HandOver(("jpeg", "iat"), (Step(75), Step(0.5, 1))).steps(5)
     assert [(step.codec, step.quality) for step in steps] == [(0, 75), (1, 0.5), (0, 75), (1, 0.5), (0, 75)]
 
 

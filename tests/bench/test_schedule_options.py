@@ -68,6 +68,15 @@ def test_a_hand_over_names_each_codec_once():
     assert [step.codec for step in point.schedule.steps(4)] == [0, 1, 0, 0]
 
 
+def test_a_hand_over_may_ask_for_rates():
+    argv = ["--chain", "rate_codecs:Quantiser@0.8bpp, rate_codecs:Continuous:0.25", "--rate-side", "below"]
+    assert chosen(*argv) == [(["quantiser", "continuous"], "chain:quantiser@0.8bpp-below,continuous:0.25")]
+    (point,) = points(options(*argv), make)
+    steps = point.schedule.steps(3)
+    asked = [(step.codec, step.quality, step.target) for step in steps]
+    assert asked == [(0, None, 0.8), (1, 0.25, None), (0, None, 0.8)]
+
+
 @pytest.mark.parametrize(("name", "codec"), [("iat-fig6-iat", "iat2022"), ("iat-fig6-song", "song2021-sft")])
 def test_the_printed_lists_are_those_of_the_paper(name, codec):
     (point,) = points(options("--codec", "rate_codecs:Continuous", "--schedule", name), make)
@@ -97,6 +106,9 @@ def test_a_file_of_rates(tmp_path):
         (["--quality", "1", "--walk", "1:2"], "--quality and --walk both say"),
         (["--codec", "rate_codecs:Quantiser:7", "--bpp", "1"], "names a quality and --bpp names what to code at"),
         (["--codec", "rate_codecs:Quantiser", "--chain", "rate_codecs:Quantiser:7"], "leave out --codec"),
+        (["--chain", "rate_codecs:Quantiser:7@1bpp"], "rate_codecs:Quantiser:7@1bpp names a quality and a rate"),
+        (["--chain", "rate_codecs:Quantiser@1"], "--chain needs a rate behind the @, as in jpeg@0.5bpp, got"),
+        (["--chain", "rate_codecs:Quantiser@0bpp"], "--chain needs rates in bits per pixel, above 0, got 0"),
         (["--bpp", "much"], "--bpp needs numbers separated by commas, got 'much'"),
         (["--bpp", "0"], "--bpp needs rates in bits per pixel, above 0, got 0"),
         (["--drift", "1"], "--drift needs two numbers, A:B in bpp or quality:A:B, got '1'"),
