@@ -14,6 +14,16 @@ STRIDE = 3
 """Steps between one row and the next: half the kernel, rounded up."""
 
 
+def steps(height: int, width: int) -> int:
+    """How many steps there are."""
+    return width + STRIDE * (height - 1)
+
+
+def rows_of(step: int, height: int, width: int) -> tuple[int, int]:
+    """First row of a step's positions, and the one after the last; row i has its position in column step - 3 i."""
+    return max(0, -((width - 1 - step) // STRIDE)), min(height, step // STRIDE + 1)
+
+
 def wavefronts(height: int, width: int, context: bool) -> list[NDArray[np.int64]]:
     """Flat indices (row * width + column) of the positions of every step, in coding order.
 

@@ -1,5 +1,6 @@
 """The entropy model: densities against scipy, fixed point against float, wavefronts, and the coder."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -14,9 +15,22 @@ from baselines.entropy.header import Header, pack, unpack
 from baselines.entropy.hyperprior import EntropyConfig, EntropyModel, MaskedConv2d
 from baselines.entropy.latents import LatentCoder
 from baselines.entropy.non_local import NonLocalAttention
+from baselines.entropy.parameters import Sweep
 from baselines.entropy.prior import compress_range, expand_range
-from baselines.entropy.wavefront import wavefronts
+from baselines.entropy.wavefront import rows_of, steps, wavefronts
 from bench.codec import BitstreamError
+
+GOLDEN = {
+    (True, "log", False): "85d9aed2fc5ecc06",
+    (True, "log", True): "fb4b839a805ea394",
+    (True, "linear", False): "65a27f2318847503",
+    (True, "linear", True): "7d43b12959018644",
+    (False, "log", False): "5f6b809a85758f94",
+    (False, "log", True): "e961dcf2c65c605a",
+    (False, "linear", False): "8bf8b40b56bb1951",
+    (False, "linear", True): "854eb8982d988de2",
+}
+"""Context, domain, centred quantisation -> sha256 of the stream of one model and some latents."""
 
 
 def small_model(context: bool = True, domain: str = "log") -> EntropyModel:
@@ -71,20 +85,24 @@ def test_masked_convolution_sees_only_what_is_decoded() -> None:
 
 @pytest.mark.parametrize(("h", "w"), [(1, 1), (1, 9), (9, 1), (4, 4), (8, 12)])
 def test_wavefronts_cover_all_positions_after_what_they_see(h: int, w: int) -> None:
-    steps = wavefronts(h, w, True)
-    order = np.concatenate(steps)
+    fronts = wavefronts(h, w, True)
+    order = np.concatenate(fronts)
     assert sorted(order) == list(range(h * w))
-    assert len(steps) == w + 3 * (h - 1) - sum(
+    assert len(fronts) == w + 3 * (h - 1) - sum(
         1 for s in range(w + 3 * (h - 1)) if not any((s - 3 * i) in range(w) for i in range(h))
     )
     when = np.empty(h * w, int)
-    for t, positions in enumerate(steps):
+    for t, positions in enumerate(fronts):
         when[positions] = t
     for i in range(h):
         for j in range(w):
             for di, dj in [(-2, d) for d in range(-2, 3)] + [(-1, d) for d in range(-2, 3)] + [(0, -2), (0, -1)]:
                 if i + di >= 0 and 0 <= j + dj < w:
                     assert when[(i + di) * w + j + dj] < when[i * w + j]
+    if w >= 3:  # as latents are; then no step is empty
+        assert len(fronts) == steps(h, w)
+        for step, positions in enumerate(fronts):
+            assert [i * w + step - 3 * i for i in range(*rows_of(step, h, w))] == positions.tolist()
     assert len(wavefronts(h, w, False)) == 1
 
 
@@ -95,14 +113,15 @@ def test_fixed_convolution_is_exact_in_any_order_and_close_to_float() -> None:
     x = torch.randint(-(1 << 20), 1 << 20, (1, 64, 6, 6)).double()
     out = fixed(x)
     # arbitrary-precision integers as the reference
-    weight, bias = fixed.weight.numpy().astype(object), fixed.bias.numpy().astype(object)
+    one = 2.0**fixed.shift
+    # the weights' columns are in the order (kh, kw, I); the offset holds the half step of the rounding
+    weight, offset = (fixed.weight * one).numpy().astype(object), (fixed.offset[:, 0] * one).numpy().astype(object)
     padded = np.pad(x[0].numpy().astype(np.int64), ((0, 0), (1, 1), (1, 1))).astype(object)
     for i, j in ((0, 0), (2, 3), (5, 5)):
-        patch = padded[:, i : i + 3, j : j + 3]
+        patch = padded[:, i : i + 3, j : j + 3].transpose(1, 2, 0)
         for o in range(8):
-            products = (int(a) * int(b) for a, b in zip(weight[o].ravel(), patch.ravel(), strict=True))
-            total = sum(products) + int(bias[o])
-            expected = (total + (1 << fixed.shift - 1)) >> fixed.shift
+            products = (int(a) * int(b) for a, b in zip(weight[o], patch.ravel(), strict=True))
+            expected = (sum(products) + int(offset[o])) >> fixed.shift
             expected = max(-(1 << 24), min(1 << 24, expected))
             assert int(out[0, o, i, j]) == expected
     float_out = conv((x / ONE).float()).detach().double()
@@ -210,6 +229,40 @@ def test_encoder_in_one_go_agrees_with_decoder_in_wavefronts_for_any_thread_coun
         assert streams[0] == streams[1]
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("domain", ["log", "linear"])
+@pytest.mark.parametrize("size", [(4, 4), (4, 40), (40, 4), (12, 20)])
+def test_sweep_gives_the_same_integers_as_all_positions_at_once(domain: str, size: tuple[int, int]) -> None:
+    coder = LatentCoder(small_model(True, domain), torch.device("cpu"))
+    rng = np.random.default_rng(5)
+    features = coder.hyper_features(rng.integers(-9, 10, (5, size[0] // 4, size[1] // 4)).astype(np.int32))
+    seen = coder.tables.seen(torch.from_numpy(rng.integers(-4095, 4096, (12, *size))), False)
+    expected = coder.parameters.everywhere(features, seen)
+    assert torch.equal(expected, expected.round())
+    assert len(expected.unique()) > 100
+    sweep = Sweep(coder.parameters, features)
+    for step, positions in enumerate(wavefronts(*size, True)):
+        assert torch.equal(sweep.at(step), expected[:, positions])
+        sweep.reveal(step, seen.flatten(1)[:, positions].T)
+
+
+@pytest.mark.parametrize("case", GOLDEN)
+def test_streams_made_by_earlier_versions_are_still_made_and_decoded(case: tuple[bool, str, bool]) -> None:
+    """The golden hashes are those of the first coder, which evaluated everything in another order."""
+    context, domain, centred = case
+    model, rng = small_model(context, domain), np.random.default_rng(7)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(torch.from_numpy(rng.normal(0, 0.15, p.shape)))
+        model.entropy_parameters[-1].bias[:12] += 2 if domain == "linear" else 0
+    z = rng.integers(-9, 10, (5, 3, 2)).astype(np.int32)
+    y = rng.integers(-40, 41, (12, 12, 8)).astype(np.int32)
+    coder = LatentCoder(model, torch.device("cpu"))
+    data, bits = coder.encode(y + 0.375 if centred else y, z, centred)
+    assert hashlib.sha256(data).hexdigest()[:16] == GOLDEN[case]
+    decoded = coder.decode(data, bits, 12, 8, centred)
+    assert np.abs(decoded - y).max() <= (0.875 if centred else 0)
 
 
 def test_damaged_latents_are_refused() -> None:

@@ -1,0 +1,160 @@
+"""The networks behind h_s in fixed point: raw scale and mean of every latent, everywhere at once or in wavefronts.
+
+Both ways give the same integers (see ``fixedpoint``), and both take apart what is linear before its rounding: the part
+of the first layer that sees h_s is evaluated without waiting for latents. Of the context model's taps, a step of the
+sweep waits only for those that were decoded one step before; the others are evaluated for two or four steps together,
+which passes their weights through the processor half or a quarter as often.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from baselines.entropy.fixedpoint import CHUNK, FixedConv, gathered, leaky_relu_, rounded
+from baselines.entropy.hyperprior import CONTEXT_KERNEL
+from baselines.entropy.prior import LatentPrior
+from baselines.entropy.wavefront import STRIDE, rows_of, steps, wavefronts
+
+HALF = CONTEXT_KERNEL // 2
+TAPS = [(at // CONTEXT_KERNEL - HALF, at % CONTEXT_KERNEL - HALF) for at in range(CONTEXT_KERNEL**2 // 2)]
+"""(dy, dx) of what a position sees, in raster order."""
+
+TOGETHER = (4, 2, 1)
+"""Numbers of steps that are evaluated together, for taps that lie at least so many steps back."""
+
+
+class Parameters:
+    """Context model and parameter network of one entropy model.
+
+    Args:
+        model: trained; it is copied into fixed point here.
+        device: where they are evaluated.
+    """
+
+    def __init__(self, model: LatentPrior, device: torch.device) -> None:
+        layers = [layer for layer in model.entropy_parameters if isinstance(layer, torch.nn.Conv2d)]
+        self.layers = [FixedConv(layer.weight, _bias(layer)).to(device) for layer in layers]
+        self.context: FixedConv | None = None
+        if model.config.context:
+            conv = model.context_prediction
+            self.context = FixedConv(conv.weight.flatten(2)[:, :, : len(TAPS), None], _bias(conv)).to(device)
+            self.inputs = conv.in_channels
+            first = self.layers[0].weight
+            self.from_hyper, self.from_context = (
+                part.contiguous() for part in first.split((first.shape[1] - conv.out_channels, conv.out_channels), 1)
+            )
+            self.groups = [self._group(together) for together in TOGETHER]
+
+    def _group(self, together: int) -> tuple[int, list[tuple[int, int]], Tensor]:
+        """``together``, the taps that so many steps share, and their weights."""
+        assert self.context is not None
+        chosen = [k for k, tap in enumerate(TAPS) if _together(tap) == together]
+        weight = self.context.weight.unflatten(1, (len(TAPS), self.inputs))
+        return together, [TAPS[k] for k in chosen], weight[:, chosen].flatten(1).contiguous()
+
+    def everywhere(self, features: Tensor, seen: Tensor | None) -> Tensor:
+        """At all positions.
+
+        Args:
+            features: (C, h, w) of h_s.
+            seen: (M, h, w) what the context model sees of the latents; None where there is none.
+
+        Returns:
+            (2M, h * w) multiples of 1/1024, scales first.
+        """
+        if not self.layers:
+            return features.flatten(1)
+        height, width = features.shape[1:]
+        rows = max(1, CHUNK // width)
+        out = features.new_empty(len(self.layers[-1].weight), height * width)
+        plane = None if seen is None else F.pad(seen, (HALF, HALF, HALF, 0))
+        for top in range(0, height, rows):
+            bottom = min(height, top + rows)
+            x = features[:, top:bottom].flatten(1)
+            if plane is None or self.context is None:
+                found = self.layers[0].columns(x)
+            else:
+                taps = gathered(plane, TAPS, (HALF + top, HALF + bottom), (HALF, HALF + width))
+                found = self.from_both(self.hyper_part(x), self.context.columns(taps))
+            out[:, top * width : bottom * width] = self.rest(found)
+        return out
+
+    def hyper_part(self, features: Tensor) -> Tensor:
+        """(C, K) of h_s -> what they add to the first layer, (O, K), not rounded."""
+        return torch.addmm(self.layers[0].offset, self.from_hyper, features)
+
+    def from_both(self, part: Tensor, context: Tensor) -> Tensor:
+        """The first layer of ``hyper_part`` and the context model's output."""
+        return rounded(torch.addmm(part, self.from_context, context))
+
+    def rest(self, x: Tensor) -> Tensor:
+        """The first layer's output -> the last one's; changes its argument."""
+        for layer in self.layers[1:]:
+            x = layer.columns(leaky_relu_(x))
+        return x
+
+
+class Sweep:
+    """One pass over the positions in wavefronts: ask for a step with ``at``, answer with ``reveal``, in order.
+
+    Args:
+        networks: with a context model.
+        features: (C, h, w) of h_s.
+    """
+
+    def __init__(self, networks: Parameters, features: Tensor) -> None:
+        self.networks = networks
+        self.height, self.width = features.shape[1:]
+        order = torch.from_numpy(np.concatenate(wavefronts(self.height, self.width, True))).to(features.device)
+        parts = features.flatten(1)[:, order].split(CHUNK, 1)
+        self.part = torch.cat([networks.hyper_part(part) for part in parts], 1)
+        self.done = 0
+        self.stride = self.width + 2 * HALF
+        self.plane = self.part.new_zeros((self.height + HALF) * self.stride, networks.inputs)
+        self.ahead: dict[int, tuple[int, Tensor]] = {}
+        """Sums of the groups so far: top row, and (O, steps, rows)."""
+
+    def at(self, step: int) -> Tensor:
+        """Raw scales and means (2M, K) at the positions of a step, from the top row to the bottom."""
+        networks = self.networks
+        assert networks.context is not None
+        top, end = rows_of(step, self.height, self.width)
+        total = networks.context.offset
+        for together, taps, weight in networks.groups:
+            if step % together == 0:
+                last = min(step + together, steps(self.height, self.width)) - 1
+                bottom = rows_of(last, self.height, self.width)[1]
+                seen = self._seen(taps, step, last, top, bottom)
+                result = torch.mm(weight, seen.T).view(-1, last + 1 - step, bottom - top)
+                self.ahead[together] = top, result
+            first, result = self.ahead[together]
+            total = total + result[:, step % together, top - first : end - first]
+        part = self.part[:, self.done : self.done + end - top]
+        return networks.rest(networks.from_both(part, rounded(total)))
+
+    def reveal(self, step: int, seen: Tensor) -> None:
+        """What the context model sees (K, M) of the latents of a step."""
+        self._view(step, step, *rows_of(step, self.height, self.width), (0, 0))[0] = seen
+        self.done += len(seen)
+
+    def _seen(self, taps: list[tuple[int, int]], step: int, last: int, top: int, bottom: int) -> Tensor:
+        """(positions of some steps and rows, taps * M)."""
+        return torch.cat([self._view(step, last, top, bottom, tap) for tap in taps], 2).flatten(0, 1)
+
+    def _view(self, step: int, last: int, top: int, bottom: int, tap: tuple[int, int]) -> Tensor:
+        """(steps, rows, M) of the padded plane, whose position (i, t - 3 i) lies (stride - 3) i + t after the first."""
+        row, m = self.stride - STRIDE, self.networks.inputs
+        start = (HALF + tap[0]) * self.stride + HALF + tap[1] + step + top * row
+        return self.plane.as_strided((last + 1 - step, bottom - top, m), (m, row * m, 1), start * m)
+
+
+def _together(tap: tuple[int, int]) -> int:
+    lag = -tap[1] - STRIDE * tap[0]
+    return next(number for number in TOGETHER if lag >= number)
+
+
+def _bias(conv: torch.nn.Conv2d) -> Tensor:
+    return conv.bias if conv.bias is not None else torch.zeros(conv.out_channels)
