@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shlex
 from abc import abstractmethod
 from pathlib import Path
@@ -63,7 +64,7 @@ class ProgramCodec(Codec):
 
     @abstractmethod
     def templates(self) -> dict[str, list[str]]:
-        """The command lines with QP, WIDTH, HEIGHT in the place of values and programs by file name."""
+        """The command lines with QP, WIDTH, HEIGHT in the place of values, one thread, and programs by file name."""
 
     def available(self) -> tuple[bool, str]:
         try:
@@ -121,8 +122,10 @@ class PlanarCodec(ProgramCodec):
         return written
 
     def templates(self) -> dict[str, list[str]]:
-        encode = self.encode_command(self.find_encoder().name, "QP", "HEIGHT", "WIDTH")
-        return {"encode": encode, "decode": self.decode_command(self.find_decoder().name, self.layout)}
+        alone = copy.copy(self)
+        alone.threads = 1  # what comes out does not depend on their number, so a chain's key must not either
+        encode = alone.encode_command(self.find_encoder().name, "QP", "HEIGHT", "WIDTH")
+        return {"encode": encode, "decode": alone.decode_command(self.find_decoder().name, self.layout)}
 
     def encode(self, image: Image, quality: float) -> bytes:
         pixels = self.check(image)

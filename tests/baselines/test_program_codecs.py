@@ -179,10 +179,14 @@ def test_ffmpeg_does_not_fall_back_to_420(monkeypatch):
         codec.decode(fallen_back)
 
 
-def test_threads_do_not_change_the_stream():
+def test_threads_change_neither_the_stream_nor_the_identity():
     image = picture(128, 160)
     for one, two in (
         (FfmpegVvenc(preset="faster"), FfmpegVvenc(preset="faster", threads=2)),
         (FfmpegX265(preset="fast"), FfmpegX265(preset="fast", threads=2)),
     ):
-        assert need(one).encode(image, 30) == two.encode(image, 30)
+        stream = need(one).encode(image, 30)
+        assert two.encode(image, 30) == stream
+        np.testing.assert_array_equal(two.decode(stream), one.decode(stream))
+        assert two.identity() == one.identity()
+        assert two.threads == 2
