@@ -1,0 +1,67 @@
+"""``python -m baselines.average``: the average of two checkpoints of one model, one trained on from the other.
+
+    python -m baselines.average iat-compact more/iat-compact.safetensors --share 0.35 --out both/iat-compact.safetensors
+
+Between the weights before and after some training on other data lie some that serve both: what was learned is kept, and
+what was known is not lost. Source: Wortsman et al., Robust fine-tuning of zero-shot models (CVPR 2022).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from baselines.checkpoint import load_checkpoint, save_checkpoint
+from baselines.learned.codec import located
+from baselines.learned.system import system
+from bench.cli import Parser
+from bench.codec import BenchError
+
+
+def parser() -> argparse.ArgumentParser:
+    p = Parser(
+        prog="python -m baselines.average", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument("first", help="checkpoint: a file, or the name of a shipped one")
+    p.add_argument("second", help="another, with the same configuration")
+    p.add_argument("--share", type=float, required=True, help="of the second in the average, 0 to 1")
+    p.add_argument("--out", type=Path, required=True, help="file to write (.safetensors)")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    if not 0 <= args.share <= 1:
+        raise BenchError(f"--share must lie between 0 and 1, got {args.share:g}.")
+    paths = [located(name) for name in (args.first, args.second)]
+    (first, one, _), (second, other, _) = (load_checkpoint(path) for path in paths)
+    configs = [system(card["system"]).config.from_dict(card["config"]) for card in (one, other)]
+    if configs[0] != configs[1] or first.keys() != second.keys():
+        raise BenchError(f"{paths[0]} and {paths[1]} are not of one configuration; an average takes two of one model.")
+    mean = {
+        name: value.lerp(second[name], args.share) if value.is_floating_point() else value
+        for name, value in first.items()
+    }
+    save_checkpoint(args.out, mean, joint_card(one, other, paths, args.share))
+    print(f"{args.out}: {1 - args.share:g} of {paths[0]} and {args.share:g} of {paths[1]}")
+    return 0
+
+
+def joint_card(one: dict[str, Any], other: dict[str, Any], paths: list[Path], share: float) -> dict[str, Any]:
+    """The second's card with the training of both: ``before`` is that of the first."""
+    training = dict(other["training"])
+    for key in ("iterations", "images_seen", "minutes"):
+        training[key] = round(one["training"][key] + other["training"][key], 1)
+    told = [f"{path.name} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]})" for path in paths]
+    training["average"] = f"{1 - share:g} of the weights of {told[0]}, {share:g} of {told[1]}, trained on from these"
+    training["before"] = one["training"]
+    return other | {"training": training}
+
+
+if __name__ == "__main__":
+    from bench.cli import run
+
+    run(main)

@@ -1,0 +1,44 @@
+"""Averages of two checkpoints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from baselines.average import main
+from baselines.checkpoint import load_checkpoint, save_checkpoint
+from baselines.iat.config import COMPACT
+from bench.codec import BenchError
+
+TRAINING = {"iterations": 10, "images_seen": 80, "minutes": 1.5}
+
+
+def saved(path: Path, value: float, config: object = None) -> str:
+    card = {"system": "iat", "config": config or COMPACT.to_dict(), "training": TRAINING}
+    save_checkpoint(path, {"a": torch.full((3,), value), "n": torch.tensor(4)}, card)
+    return str(path)
+
+
+def test_the_average_and_its_card(tmp_path: Path) -> None:
+    one, other = saved(tmp_path / "one.safetensors", 1.0), saved(tmp_path / "other.safetensors", 5.0)
+    assert main([one, other, "--share", "0.25", "--out", str(tmp_path / "both.safetensors")]) == 0
+    tensors, card, _ = load_checkpoint(tmp_path / "both.safetensors")
+    assert tensors["a"].tolist() == [2.0] * 3
+    assert int(tensors["n"]) == 4
+    assert card["training"]["images_seen"] == 160
+    assert card["training"]["before"] == TRAINING
+    assert card["training"]["average"].startswith("0.75 of the weights of one.safetensors (sha256 ")
+    assert json.loads((tmp_path / "both.json").read_text()) == card
+
+
+def test_what_can_not_be_averaged(tmp_path: Path) -> None:
+    one = saved(tmp_path / "one.safetensors", 1.0)
+    other = saved(tmp_path / "other.safetensors", 5.0, replace(COMPACT, context=False).to_dict())
+    with pytest.raises(BenchError, match="not of one configuration"):
+        main([one, other, "--share", "0.25", "--out", str(tmp_path / "both.safetensors")])
+    with pytest.raises(BenchError, match="between 0 and 1"):
+        main([one, one, "--share", "2", "--out", str(tmp_path / "both.safetensors")])
