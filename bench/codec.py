@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -174,3 +175,18 @@ def check_image(image: Image, codec: str) -> Image:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise CodecError(f"{codec}: expected a (H, W, 3) uint8 image, got {image.shape} {image.dtype}.")
     return np.ascontiguousarray(image)
+
+
+def load(target: str, name: str) -> Any:
+    """Import ``"package.module:Class"``; raise CodecUnavailable or BenchError with the reason."""
+    module, _, attribute = target.partition(":")
+    try:
+        found: Any = import_module(module)
+    except ImportError as error:
+        whence = "" if name == target else f" from {module}"
+        raise CodecUnavailable(f"{name} can't be imported{whence}: {error}.") from error
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise BenchError(f"{name}: the module {module} has no class {attribute!r}.")
+    return found

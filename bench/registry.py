@@ -23,11 +23,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from bench.codec import BenchError, Codec, CodecUnavailable
+from bench.codec import BenchError, Codec, load
 from bench.options import bind
 
 GROUP = "reencode_bench.codecs"
@@ -209,21 +208,6 @@ def resolve(name: str) -> tuple[Entry, bool]:
         entry = known[family]
         return Entry(entry.target, {**entry.options, entry.variant: variant}), True
     return Entry(name), False
-
-
-def load(target: str, name: str) -> Any:
-    """Import ``"package.module:Class"``; raise CodecUnavailable or BenchError with the reason."""
-    module, _, attribute = target.partition(":")
-    try:
-        found: Any = import_module(module)
-    except ImportError as error:
-        whence = "" if name == target else f" from {module}"
-        raise CodecUnavailable(f"{name} can't be imported{whence}: {error}.") from error
-    for part in attribute.split("."):
-        found = getattr(found, part, None)
-    if not callable(found):
-        raise BenchError(f"{name}: the module {module} has no class {attribute!r}.")
-    return found
 
 
 def _check_codec(codec: Any, name: str) -> None:

@@ -15,8 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
 
-from bench.codec import BenchError, CodecUnavailable
-from bench.registry import load
+from bench.codec import BenchError, CodecUnavailable, load
 
 Metric = Literal["mse", "ms-ssim"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
