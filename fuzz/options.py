@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import re
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -68,17 +69,27 @@ def schedule() -> Target:
         path.write_bytes(data)
         for option, value in (*((each, text) for each in OPTIONS), ("schedule", str(path))):
             values = parser.parse_args([])
-            values.generations, values.codec = 3, "jpeg"
+            values.generations, values.codec = 3, None if option == "chain" else "jpeg"
             setattr(values, option, value)
+            if option == "chain" and not {re.split("[:@]", part)[0] for part in text.split(",")} <= {"jpeg", "webp"}:
+                continue  # it may name a class of any module
             if "=" not in text and text.count(":") < 4:
                 with suppress(BenchError):
                     points(values, lambda each: make_codec(each, SETTINGS))
 
-    seeds = ["1.0267:0.7907", "quality:75:80", "1,0.9,0.8", "0.5", "jpeg:75,webp:80", "iat-fig6", "# one\n1\n0.9 # two"]
+    seeds = [
+        "1.0267:0.7907",
+        "quality:75:80",
+        "1,0.9,0.8",
+        "0.5",
+        "jpeg:75,webp@0.5bpp",
+        "iat-fig6",
+        "# one\n1\n0.9 # two",
+    ]
     return Target(run, [each.encode() for each in seeds], 1024)
 
 
-OPTIONS = ("quality", "bpp", "drift", "schedule", "walk", "edit")
+OPTIONS = ("quality", "bpp", "drift", "schedule", "walk", "edit", "chain")
 
 
 def experiment() -> Target:
