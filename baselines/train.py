@@ -19,6 +19,7 @@ from baselines.inn.start import quantiser_gain
 from baselines.learned.codec import located
 from baselines.learned.config import ModelConfig, choose
 from baselines.learned.model import LatentModel
+from baselines.learned.official import mismatch
 from baselines.learned.system import SYSTEMS, System, system
 from baselines.learned.weights import load_model
 from baselines.training.data import load_photographs
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--weights", help="begin with a checkpoint: a file, or the name of a shipped one such as iat-compact"
     )
+    p.add_argument("--transform", help="begin with the transform of a checkpoint, and with a new entropy model")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
     p.add_argument("--evaluate-every", type=float, default=5.0, metavar="MINUTES")
@@ -95,11 +97,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = args.out or Path("training-runs") / name
     torch.manual_seed(options.seed)
     resumed = args.resume and (folder / "state.pt").exists()
+    if args.weights and args.transform:
+        raise BenchError("--weights and --transform both say what to begin with; leave one out.")
     weights = located(args.weights) if args.weights and not resumed else None
+    transform = located(args.transform) if args.transform and not resumed else None
     model = _continued(weights, chosen, config, options.lagrangian) if weights else chosen.build(config)
     everything = load_photographs(args.data, args.cache)
     train, held_back = everything.split(min(48, len(everything.offsets) // 4))
-    if not args.random_start and not resumed and not weights:
+    if transform:
+        _take_transform(model, transform, chosen)
+    elif not args.random_start and not resumed and not weights:
         blocks = train.crops(25000, 16, torch.Generator().manual_seed(options.seed))
         chosen.start(model, blocks, options.lagrangian or THETA)
     trainer = Trainer(model, train.to(device), held_back, folder, options)
@@ -111,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         flush=True,
     )
     path = folder / f"{name}.safetensors"
-    begin = _begin(args, path, resumed, weights)
+    begin = _begin(args, path, resumed, weights, transform)
 
     def export() -> None:
         made = card(args, trainer, config.to_dict(), options, train.digest)
@@ -143,13 +150,25 @@ def _continued(weights: Path, chosen: System, config: ModelConfig, lagrangian: f
     return model.train().requires_grad_(True)
 
 
-def _begin(args: argparse.Namespace, path: Path, resumed: bool, weights: Path | None) -> str:
+def _take_transform(model: LatentModel, checkpoint: Path, chosen: System) -> None:
+    """Everything but the entropy model; raises BenchError where the two transforms are not of one shape."""
+    source = {
+        key: v for key, v in load_model(checkpoint, chosen).state_dict().items() if not key.startswith("entropy.")
+    }
+    own = {key: v for key, v in model.state_dict().items() if not key.startswith("entropy.")}
+    if problem := mismatch(own, source):
+        raise BenchError(f"--transform {checkpoint.name} has another transform than the options ask for: {problem}.")
+    model.load_state_dict(source, strict=False)
+
+
+def _begin(args: argparse.Namespace, path: Path, resumed: bool, weights: Path | None, transform: Path | None) -> str:
     """What the training began with, for the card."""
     if resumed and path.with_suffix(".json").is_file():
         return str(json.loads(path.with_suffix(".json").read_text())["training"].get("start", "not recorded"))
-    if weights:
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-        return f"the weights {weights.name} (sha256 {digest[:16]}), with a fresh optimiser"
+    if source := weights or transform:
+        digest = hashlib.sha256(source.read_bytes()).hexdigest()
+        what = "weights" if weights else "transform"
+        return f"the {what} of {source.name} (sha256 {digest[:16]}), with a fresh optimiser"
     return "random" if args.random_start else "KLT of 16x16x3 training blocks, quantiser gain"
 
 

@@ -178,11 +178,20 @@ def test_training_goes_on_from_a_checkpoint(folder: Path, tmp_path: Path, monkey
     more = [*arguments, "--weights", str(weights), "--out", "second", "--lr-transform", "0", "--lr-mix", "0"]
     assert main([*more, "--minutes", "0.001", "--no-bfloat16"]) == 0
     after, card, _ = load_checkpoint(Path("second/iat-compact.safetensors"))
-    assert "iat-compact.safetensors (sha256" in card["training"]["start"]
+    assert "weights of iat-compact.safetensors (sha256" in card["training"]["start"]
     assert card["training"]["options"]["entropy_first"] == 0
     transform = [key for key in before if not key.startswith("entropy.")]
     assert all(torch.equal(before[key], after[key]) for key in transform)
     assert any(not torch.equal(before[key], after[key]) for key in before)
+    other = ["--no-context", "--transform", str(weights), "--entropy-first", "1", "--out", "third", "--no-bfloat16"]
+    assert main([*arguments, *other, "--minutes", "0.005"]) == 0
+    third, card, _ = load_checkpoint(Path("third/iat-compact-nocontext.safetensors"))
+    assert card["training"]["start"].startswith("the transform of iat-compact.safetensors (sha256 ")
+    assert all(torch.equal(before[key], third[key]) for key in transform)
+    with pytest.raises(BenchError, match="another transform than the options ask for"):
+        main([*arguments, "--transform", str(weights), "--level", "scalar", "--minutes", "1"])
+    with pytest.raises(BenchError, match="leave one out"):
+        main([*more, "--transform", str(weights), "--minutes", "1"])
     with pytest.raises(BenchError, match="non_local = False instead of True"):
         main([*more, "--minutes", "1", "--nonlocal"])
     with pytest.raises(BenchError, match="No checkpoint at"):
