@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.inn.bands import BAND, Stack, in_bands
 from baselines.inn.pointwise import Conv1x1
 
 
@@ -31,10 +32,13 @@ class DenseBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         features = x
-        for i in range(4):
-            conv = self.get_submodule(f"conv{i + 1}")
+        for conv in self.convolutions()[:4]:
             features = torch.cat((features, F.leaky_relu(conv(features), 0.2, inplace=True)), 1)
         return self.conv5(features)
+
+    def convolutions(self) -> list[nn.Conv2d]:
+        """All five."""
+        return [self.get_submodule(f"conv{i}") for i in range(1, 6)]  # type: ignore[misc]
 
 
 class Enhancement(nn.Module):
@@ -56,4 +60,23 @@ class Enhancement(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + 0.2 * self.layers(x)
+        return x + 0.2 * (self._in_bands(x) if in_bands(x) else self.layers(x))
+
+    def _in_bands(self, x: Tensor) -> Tensor:
+        first, one, middle, other, last = self.layers
+        stages: list[tuple[list[nn.Conv2d], nn.Module]] = [
+            (first.convolutions(), one),  # type: ignore[operator]
+            ([middle], other),  # type: ignore[list-item]
+            (last.convolutions(), nn.Identity()),  # type: ignore[operator]
+        ]
+        stacks = [(Stack(convolutions, x.shape[2]), then) for convolutions, then in stages]
+        done = []
+        for band in x.contiguous(memory_format=torch.channels_last).split(BAND, 2):
+            rows: Tensor | None = band
+            for stack, then in stacks:
+                if rows is not None:
+                    rows = stack(rows)
+                    rows = None if rows is None else then(rows)
+            if rows is not None:
+                done.append(rows)
+        return torch.cat(done, 2)

@@ -274,6 +274,34 @@ def test_damaged_latents_are_refused() -> None:
             coder.decode(bad, bits, 8, 8)
 
 
+@pytest.mark.parametrize("centred", [False, True])
+def test_a_device_whose_networks_say_otherwise_refuses_the_stream(centred: bool) -> None:
+    """One of 24 parameters of a position off by 1/1024, the least there is: never other latents."""
+    model = small_model()
+    y, z = np.random.default_rng(4).normal(0, 2, (12, 8, 12)), np.zeros((5, 2, 3), np.int32)
+    data, bits = LatentCoder(model, torch.device("cpu")).encode(
+        y if centred else np.rint(y).astype(np.int32), z, centred
+    )
+    for channel in (3, 12 + 3):  # a scale, a mean
+        other = LatentCoder(model, torch.device("cpu"))
+        other.parameters.layers[-1].offset[channel] += 1
+        with pytest.raises(BitstreamError, match="latents"):
+            other.decode(data, bits, 8, 12, centred)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("domain", ["log", "linear"])
+def test_streams_are_the_same_on_a_gpu_and_decode_on_both(domain: str, centred: bool) -> None:
+    model = small_model(domain=domain)
+    here, there = LatentCoder(model, torch.device("cpu")), LatentCoder(model, torch.device("cuda"))
+    y, z = np.random.default_rng(4).normal(0, 2, (12, 8, 12)), np.zeros((5, 2, 3), np.int32)
+    y = y if centred else np.rint(y).astype(np.int32)
+    data, bits = here.encode(y, z, centred)
+    assert there.encode(y, z, centred) == (data, bits)
+    np.testing.assert_array_equal(there.decode(data, bits, 8, 12, centred), here.decode(data, bits, 8, 12, centred))
+
+
 def test_header_round_trip_and_refusals() -> None:
     header = Header(512, 70000 // 100, 0.25, 7, b"\x12\x34")
     stream = pack(header, b"payload")

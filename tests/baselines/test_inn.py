@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from baselines.inn.bands import in_bands
 from baselines.inn.blocks import (
     AffineCoupling,
     Invertible1x1,
@@ -116,3 +117,22 @@ def test_orthonormal_start_keeps_the_strongest_klt_coefficients(latent: int) -> 
     block = x[0, :, :16, :16].double().numpy().ravel()
     np.testing.assert_allclose(back[0, :, :16, :16].numpy().ravel(), leading @ (leading.T @ block), atol=2e-4)
     assert karhunen_loeve(blocks).shape == (768, 768)
+
+
+@pytest.mark.parametrize("size", [(97, 704), (200, 352), (145, 480)])
+def test_enhancement_in_bands_gives_the_same_bits_for_one_and_two_threads(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    network = Enhancement(16, 8).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    network.layers[-1].conv5.weight.normal_(0, 0.1)
+    x = torch.rand(1, 3, *size).contiguous(memory_format=torch.channels_last)
+    threads = torch.get_num_threads()
+    try:
+        found = []
+        for n in (1, 2):
+            torch.set_num_threads(n)
+            with torch.inference_mode():
+                assert in_bands(x)
+                found += [network(x), x + 0.2 * network.layers(x)]
+        assert all(torch.equal(found[0], each) for each in found[1:])
+    finally:
+        torch.set_num_threads(threads)
