@@ -7,9 +7,9 @@ from __future__ import annotations
 
 NEEDS = {
     "ainn": {"compact": (0.5, 267), "paper": (1.95, 832)},
-    "iat": {"compact": (0.5, 683), "paper": (0.8, 2115)},
+    "iat": {"compact": (0.5, 330), "paper": (0.8, 400)},
     "sft": {"compact": (0.5, 784), "paper": (0.8, 2100)},
-    "xie": {"compact": (0.5, 544), "paper": (0.8, 1970)},
+    "xie": {"compact": (0.5, 230), "paper": (0.8, 400)},
 }
 """GiB of Python, PyTorch and the weights, and bytes a pixel, by system and preset."""
 
