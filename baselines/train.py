@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -14,14 +12,11 @@ from typing import Any
 
 import torch
 
-from baselines.checkpoint import load_checkpoint, save_checkpoint
-from baselines.inn.start import quantiser_gain
+from baselines.checkpoint import save_checkpoint
 from baselines.learned.codec import located
 from baselines.learned.config import ModelConfig, choose
-from baselines.learned.model import LatentModel
-from baselines.learned.official import mismatch
 from baselines.learned.system import SYSTEMS, System, system
-from baselines.learned.weights import load_model
+from baselines.training.beginning import continued, earlier, take_transform, taken_from
 from baselines.training.data import load_photographs
 from baselines.training.loop import Trainer, TrainingOptions
 from baselines.training.losses import TAU, THETA
@@ -101,11 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BenchError("--weights and --transform both say what to begin with; leave one out.")
     weights = located(args.weights) if args.weights and not resumed else None
     transform = located(args.transform) if args.transform and not resumed else None
-    model = _continued(weights, chosen, config, options.lagrangian) if weights else chosen.build(config)
+    model = continued(weights, chosen, config, options.lagrangian) if weights else chosen.build(config)
     everything = load_photographs(args.data, args.cache)
     train, held_back = everything.split(min(48, len(everything.offsets) // 4))
     if transform:
-        _take_transform(model, transform, chosen)
+        take_transform(model, transform, chosen)
     elif not args.random_start and not resumed and not weights:
         blocks = train.crops(25000, 16, torch.Generator().manual_seed(options.seed))
         chosen.start(model, blocks, options.lagrangian or THETA)
@@ -118,58 +113,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         flush=True,
     )
     path = folder / f"{name}.safetensors"
-    begin = _begin(args, path, resumed, weights, transform)
+    began: dict[str, Any] = {
+        "start": "random" if args.random_start else "KLT of 16x16x3 training blocks, quantiser gain"
+    }
+    if resumed:
+        began = earlier(path)
+    elif source := weights or transform:
+        began = taken_from(source, "weights" if weights else "transform")
 
     def export() -> None:
         made = card(args, trainer, config.to_dict(), options, train.digest)
-        made["training"]["start"] = begin
+        made["training"] |= began
         save_checkpoint(path, trainer.averaged(), made)
 
     trainer.run(args.minutes, args.evaluate_every, export)
     print(f"checkpoint {path}")
     return 0
-
-
-def _continued(weights: Path, chosen: System, config: ModelConfig, lagrangian: float) -> LatentModel:
-    """The model of a checkpoint, to be trained on; raises BenchError where it is another than the one asked for.
-
-    A model of another rate gets the quantiser step of this one.
-    """
-    model = load_model(weights, chosen)
-    settings: Any = model.config
-    found, wanted = settings.to_dict(), config.to_dict()
-    other = [key for key in wanted if found.get(key) != wanted[key]]
-    if other:
-        told = ", ".join(f"{key} = {found.get(key)} instead of {wanted[key]}" for key in other)
-        raise BenchError(f"--weights {weights.name} is another model than the options ask for: {told}.")
-    trained_for = load_checkpoint(weights)[1].get("training", {}).get("options", {}).get("lagrangian")
-    if lagrangian and trained_for:
-        last: Any = model.levels[3]  # type: ignore[index]
-        with torch.no_grad():
-            last.mix.weight.mul_(quantiser_gain(lagrangian) / quantiser_gain(trained_for))
-    return model.train().requires_grad_(True)
-
-
-def _take_transform(model: LatentModel, checkpoint: Path, chosen: System) -> None:
-    """Everything but the entropy model; raises BenchError where the two transforms are not of one shape."""
-    source = {
-        key: v for key, v in load_model(checkpoint, chosen).state_dict().items() if not key.startswith("entropy.")
-    }
-    own = {key: v for key, v in model.state_dict().items() if not key.startswith("entropy.")}
-    if problem := mismatch(own, source):
-        raise BenchError(f"--transform {checkpoint.name} has another transform than the options ask for: {problem}.")
-    model.load_state_dict(source, strict=False)
-
-
-def _begin(args: argparse.Namespace, path: Path, resumed: bool, weights: Path | None, transform: Path | None) -> str:
-    """What the training began with, for the card."""
-    if resumed and path.with_suffix(".json").is_file():
-        return str(json.loads(path.with_suffix(".json").read_text())["training"].get("start", "not recorded"))
-    if source := weights or transform:
-        digest = hashlib.sha256(source.read_bytes()).hexdigest()
-        what = "weights" if weights else "transform"
-        return f"the {what} of {source.name} (sha256 {digest[:16]}), with a fresh optimiser"
-    return "random" if args.random_start else "KLT of 16x16x3 training blocks, quantiser gain"
 
 
 def configuration(args: argparse.Namespace, chosen: System) -> tuple[ModelConfig, str]:

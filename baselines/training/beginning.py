@@ -1,0 +1,71 @@
+"""What a training begins with where that is a checkpoint, and how its card tells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from baselines.checkpoint import load_checkpoint
+from baselines.inn.start import quantiser_gain
+from baselines.learned.config import ModelConfig
+from baselines.learned.model import LatentModel
+from baselines.learned.official import mismatch
+from baselines.learned.system import System
+from baselines.learned.weights import load_model
+from bench.codec import BenchError
+
+
+def continued(weights: Path, chosen: System, config: ModelConfig, lagrangian: float) -> LatentModel:
+    """The model of a checkpoint, to be trained on.
+
+    Args:
+        weights: the checkpoint.
+        chosen: its system.
+        config: the configuration asked for.
+        lagrangian: lambda asked for, 0 for a variable-rate model. A model of another rate gets the quantiser step of
+            this one.
+
+    Raises:
+        BenchError: it is another model than the one asked for.
+    """
+    model = load_model(weights, chosen)
+    settings: Any = model.config
+    found, wanted = settings.to_dict(), config.to_dict()
+    other = [key for key in wanted if found.get(key) != wanted[key]]
+    if other:
+        told = ", ".join(f"{key} = {found.get(key)} instead of {wanted[key]}" for key in other)
+        raise BenchError(f"--weights {weights.name} is another model than the options ask for: {told}.")
+    trained_for = load_checkpoint(weights)[1].get("training", {}).get("options", {}).get("lagrangian")
+    if lagrangian and trained_for:
+        last: Any = model.levels[3]  # type: ignore[index]
+        with torch.no_grad():
+            last.mix.weight.mul_(quantiser_gain(lagrangian) / quantiser_gain(trained_for))
+    return model.train().requires_grad_(True)
+
+
+def take_transform(model: LatentModel, checkpoint: Path, chosen: System) -> None:
+    """Fill everything but the entropy model; raises BenchError where the two transforms are not of one shape."""
+    source, own = (
+        {key: value for key, value in each.state_dict().items() if not key.startswith("entropy.")}
+        for each in (load_model(checkpoint, chosen), model)
+    )
+    if problem := mismatch(own, source):
+        raise BenchError(f"--transform {checkpoint.name} has another transform than the options ask for: {problem}.")
+    model.load_state_dict(source, strict=False)
+
+
+def taken_from(source: Path, what: str) -> dict[str, Any]:
+    """For the card: ``what`` came from a checkpoint, and how that was trained."""
+    _, card, digest = load_checkpoint(source)
+    before = {key: value for key, value in card.get("training", {}).items() if key != "history"}
+    return {"start": f"the {what} of {source.name} (sha256 {digest[:16]}), with a fresh optimiser", "before": before}
+
+
+def earlier(path: Path) -> dict[str, Any]:
+    """For the card: what an interrupted training had begun with."""
+    card = path.with_suffix(".json")
+    training = json.loads(card.read_text())["training"] if card.is_file() else {}
+    return {key: training[key] for key in ("start", "before") if key in training} or {"start": "not recorded"}
