@@ -7,7 +7,7 @@ is computed in fixed point (``fixedpoint``), so encoder and decoder agree whatev
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import constriction
@@ -51,10 +51,10 @@ class LatentCoder:
         self.least_bits = float(sum(-np.log2(max(row)) for row in tables))
         """No position of the hyper-latents costs less, whatever they are."""
 
-    def hyper_features(self, z: NDArray[np.int32]) -> Tensor:
-        """Integer hyper-latents (N, h/4, w/4) -> features of h_s, (C, h, w)."""
-        values = torch.from_numpy(z.astype(np.float64)).to(self.device) * ONE + self.medians[:, None, None]
-        return self.h_s(values[None])[0]
+    def hyper_features(self, z: Sequence[NDArray[np.int32]]) -> Tensor:
+        """Integer hyper-latents of B images, each (N, h/4, w/4) -> features of h_s, (B, C, h, w)."""
+        values = torch.from_numpy(np.stack(z).astype(np.float64)).to(self.device) * ONE + self.medians[:, None, None]
+        return self.h_s(values)
 
     def encode(self, y: NDArray[Any], z: NDArray[np.int32], centred: bool = False) -> tuple[bytes, int]:
         """Code latents.
@@ -67,8 +67,17 @@ class LatentCoder:
         Returns:
             the bytes, and the number of bits that bounds the symbols' magnitude (the decoder needs it).
         """
+        return self.encode_many([(y, z)], centred)[0]
+
+    def encode_many(
+        self, latents: Sequence[tuple[NDArray[Any], NDArray[np.int32]]], centred: bool = False
+    ) -> list[tuple[bytes, int]]:
+        """``encode`` of (y, z) of several images of one size, with the same bytes."""
+        every = self._centred_symbols(latents) if centred else (self._straight_symbols(*both) for both in latents)
+        return [self._written(parts, z) for parts, (_, z) in zip(every, latents, strict=True)]
+
+    def _written(self, parts: list[_Symbols], z: NDArray[np.int32]) -> tuple[bytes, int]:
         coder = constriction.stream.stack.AnsCoder()
-        parts = self._centred_symbols(y, z) if centred else self._straight_symbols(y, z)
         bits = max(int(np.abs(symbols).max()) for symbols, _, _ in parts).bit_length()
         model = _gaussian(bits)
         for symbols, mean, scale in reversed(parts):
@@ -81,26 +90,22 @@ class LatentCoder:
         """All latents are known: every position is evaluated at once."""
         m, height, width = y.shape
         seen = self.tables.seen(torch.from_numpy(y).to(self.device), False) if self.config.context else None
-        raw = self.parameters.everywhere(self.hyper_features(z), seen)
+        raw = self.parameters.everywhere(self.hyper_features([z])[0], seen)
         scale, mean = (part.cpu().numpy() for part in self.tables.scale_and_mean(raw))
         flat = y.reshape(m, -1).T
         order = np.concatenate(wavefronts(height, width, self.config.context))
         chunks = np.array_split(order, -(-len(order) // CHUNK))
         return [(flat[chunk], mean[chunk], scale[chunk]) for chunk in chunks]
 
-    def _centred_symbols(self, y: NDArray[np.float64], z: NDArray[np.int32]) -> list[_Symbols]:
+    def _centred_symbols(
+        self, latents: Sequence[tuple[NDArray[np.float64], NDArray[np.int32]]]
+    ) -> list[list[_Symbols]]:
         """Where there is a context, what is coded next depends on what was: the encoder sweeps as the decoder does."""
-        m, height, width = y.shape
-        flat, bound = np.ascontiguousarray(y.reshape(m, -1).T).astype(np.float64), (1 << LATENT_BITS) - 1
-        parts: list[_Symbols] = []
-
-        def code(positions: NDArray[np.int64], mean: NDArray[np.float64], scale: NDArray[np.float64]) -> _Integers:
-            symbols = np.clip(np.round(flat[positions] - mean), -bound, bound).astype(np.int32)
-            parts.append((symbols, np.zeros_like(mean), scale))
-            return symbols
-
-        self._sweep(z, height, width, True, code)
-        return parts
+        height, width = latents[0][0].shape[1:]
+        every: list[list[_Symbols]] = [[] for _ in latents]
+        codes = [_writer(y, parts) for (y, _), parts in zip(latents, every, strict=True)]
+        self._sweep([z for _, z in latents], height, width, True, codes)
+        return every
 
     def decode(self, data: bytes, bits: int, height: int, width: int, centred: bool = False) -> NDArray[Any]:
         """The inverse of ``encode``: y (M, height, width); integers, or multiples of 1/1024 where ``centred``.
@@ -114,70 +119,107 @@ class LatentCoder:
         self, data: bytes, bits: int, height: int, width: int, centred: bool = False
     ) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """As ``decode``, with z (N, height/4, width/4) beside y."""
-        if len(data) % 4 or not 0 <= bits <= LATENT_BITS:
-            raise BitstreamError("The stream's latents are cut or damaged.")
+        return self.decode_many([(data, bits)], height, width, centred)[0]
+
+    def decode_many(
+        self, coded: Sequence[tuple[bytes, int]], height: int, width: int, centred: bool = False
+    ) -> list[tuple[NDArray[Any], NDArray[np.int32]]]:
+        """``decode_both`` of several images of one size, (data, bits) each, with the same latents."""
         count = height // 4 * (width // 4)
-        if count * self.least_bits * (1 - SLACK) > 8 * len(data) + 64:
-            raise BitstreamError(f"The stream's {len(data)} bytes of latents are too few for the size it announces.")
-        model = _gaussian(bits)
-
-        def code(positions: NDArray[np.int64], mean: NDArray[np.float64], scale: NDArray[np.float64]) -> _Integers:
-            if coder.is_empty():  # it would go on for ever with the least likely symbols
-                raise BitstreamError("The stream's latents end too soon.")
-            centre = np.zeros_like(mean) if centred else mean
-            return coder.decode(model, centre.ravel(), scale.ravel()).reshape(mean.shape)
-
         try:
-            coder = constriction.stream.stack.AnsCoder(np.frombuffer(data, "<u4").astype(np.uint32))
-            z = np.stack([coder.decode(hyper, count) - HYPER_BOUND for hyper in self.hyper_models])
-            z = z.reshape(-1, height // 4, width // 4)
-            y = self._sweep(z, height, width, centred, code)
+            coders = [self._opened(data, bits, count) for data, bits in coded]
+            z = [
+                np.stack([coder.decode(hyper, count) - HYPER_BOUND for hyper in self.hyper_models]).reshape(
+                    -1, height // 4, width // 4
+                )
+                for coder in coders
+            ]
+            codes = [_reader(coder, bits, centred) for coder, (_, bits) in zip(coders, coded, strict=True)]
+            y = self._sweep(z, height, width, centred, codes)
         except (ValueError, AssertionError) as error:
             raise BitstreamError(f"The stream's latents are damaged: {error}.") from error
-        if not coder.is_empty():
+        if not all(coder.is_empty() for coder in coders):
             raise BitstreamError(
                 "The stream's latents are damaged, or were made by another checkpoint or library version."
             )
-        return y, z
+        return list(zip(y, z, strict=True))
+
+    def _opened(self, data: bytes, bits: int, count: int) -> constriction.stream.stack.AnsCoder:
+        """A decoder of what may be the latents of an image with so many positions of hyper-latents."""
+        if len(data) % 4 or not 0 <= bits <= LATENT_BITS:
+            raise BitstreamError("The stream's latents are cut or damaged.")
+        if count * self.least_bits * (1 - SLACK) > 8 * len(data) + 64:
+            raise BitstreamError(f"The stream's {len(data)} bytes of latents are too few for the size it announces.")
+        return constriction.stream.stack.AnsCoder(np.frombuffer(data, "<u4").astype(np.uint32))
 
     def _sweep(
-        self,
-        z: NDArray[np.int32],
-        height: int,
-        width: int,
-        centred: bool,
-        code: Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]], _Integers],
-    ) -> NDArray[Any]:
-        """Quantised latents (M, height, width), position after position in wavefronts.
+        self, z: Sequence[NDArray[np.int32]], height: int, width: int, centred: bool, codes: Sequence[_Code]
+    ) -> list[NDArray[Any]]:
+        """Quantised latents (M, height, width) of each image, position after position in wavefronts.
 
         Args:
-            code: (positions, mean, scale) -> the symbols there, each (K, M); reads or writes them.
+            z: of each image.
+            codes: of each image, what reads or writes its symbols.
         """
         features, m = self.hyper_features(z), self.config.latent
         order = wavefronts(height, width, self.config.context)
-        y: NDArray[Any] = np.empty((height * width, m), np.float64 if centred else np.int32)
+        y: NDArray[Any] = np.empty((len(z), height * width, m), np.float64 if centred else np.int32)
 
-        def answer(positions: NDArray[np.int64], raw: Tensor) -> NDArray[Any]:
+        def answer(images: range, positions: NDArray[np.int64], raw: Tensor) -> NDArray[Any]:
+            """The latents (K, M) there, image after image."""
             scale, mean = (part.cpu().numpy() for part in self.tables.scale_and_mean(raw))
-            symbols = code(positions, mean, scale)
-            y[positions] = found = symbols + mean if centred else symbols
-            return found
+            found = []
+            for image, its_mean, its_scale in zip(
+                images, np.split(mean, len(images)), np.split(scale, len(images)), strict=True
+            ):
+                symbols = codes[image](positions, its_mean, its_scale)
+                found.append(symbols + its_mean if centred else symbols)
+                y[image, positions] = found[-1]
+            return np.concatenate(found)
 
         if self.config.context:
             sweep = Sweep(self.parameters, features)
             for step, positions in enumerate(order):
-                found = torch.from_numpy(answer(positions, sweep.at(step))).to(self.device)
+                found = torch.from_numpy(answer(range(len(z)), positions, sweep.at(step))).to(self.device)
                 sweep.reveal(step, self.tables.seen(found, centred))
         else:
-            raw = self.parameters.everywhere(features, None)
-            for positions in np.array_split(order[0], -(-height * width // CHUNK)):
-                answer(positions, raw[:, positions[0] : positions[-1] + 1])
-        return np.ascontiguousarray(y.T).reshape(m, height, width)
+            for image in range(len(z)):
+                raw = self.parameters.everywhere(features[image], None)
+                for positions in np.array_split(order[0], -(-height * width // CHUNK)):
+                    answer(range(image, image + 1), positions, raw[:, positions[0] : positions[-1] + 1])
+        return [np.ascontiguousarray(plane.T).reshape(m, height, width) for plane in y]
 
 
 _Integers = NDArray[np.int32]
 _Symbols = tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]
 """Symbols, means and scales of some positions, each (K, M)."""
+
+_Code = Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]], _Integers]
+"""(positions, mean, scale) -> the symbols there, each (K, M)."""
+
+
+def _writer(y: NDArray[np.float64], parts: list[_Symbols]) -> _Code:
+    """Quantises y (M, h, w) around its means, and appends to ``parts`` what is to be coded."""
+    flat, bound = np.ascontiguousarray(y.reshape(len(y), -1).T).astype(np.float64), (1 << LATENT_BITS) - 1
+
+    def code(positions: NDArray[np.int64], mean: NDArray[np.float64], scale: NDArray[np.float64]) -> _Integers:
+        symbols = np.clip(np.round(flat[positions] - mean), -bound, bound).astype(np.int32)
+        parts.append((symbols, np.zeros_like(mean), scale))
+        return symbols
+
+    return code
+
+
+def _reader(coder: constriction.stream.stack.AnsCoder, bits: int, centred: bool) -> _Code:
+    model = _gaussian(bits)
+
+    def code(_: NDArray[np.int64], mean: NDArray[np.float64], scale: NDArray[np.float64]) -> _Integers:
+        if coder.is_empty():  # it would go on for ever with the least likely symbols
+            raise BitstreamError("The stream's latents end too soon.")
+        centre = np.zeros_like(mean) if centred else mean
+        return coder.decode(model, centre.ravel(), scale.ravel()).reshape(mean.shape)
+
+    return code
 
 
 def _gaussian(bits: int) -> constriction.stream.model.QuantizedGaussian:

@@ -98,57 +98,63 @@ class Parameters:
 
 
 class Sweep:
-    """One pass over the positions in wavefronts: ask for a step with ``at``, answer with ``reveal``, in order.
+    """One pass over B images in wavefronts: ask for a step with ``at``, answer with ``reveal``, in order.
+
+    The images are evaluated side by side, which passes the weights through the processor once for all of them.
 
     Args:
         networks: with a context model.
-        features: (C, h, w) of h_s.
+        features: (B, C, h, w) of h_s.
     """
 
     def __init__(self, networks: Parameters, features: Tensor) -> None:
         self.networks = networks
-        self.height, self.width = features.shape[1:]
-        order = torch.from_numpy(np.concatenate(wavefronts(self.height, self.width, True))).to(features.device)
-        parts = features.flatten(1)[:, order].split(CHUNK, 1)
+        self.images, _, self.height, self.width = features.shape
+        first = self.height * self.width * np.arange(self.images)[:, None]
+        order = np.concatenate([(first + step).ravel() for step in wavefronts(self.height, self.width, True)])
+        columns = features.transpose(0, 1).flatten(1)[:, torch.from_numpy(order).to(features.device)]
+        parts = columns.split(CHUNK, 1)
         self.part = torch.cat([networks.hyper_part(part) for part in parts], 1)
         self.done = 0
         self.stride = self.width + 2 * HALF
-        self.plane = self.part.new_zeros((self.height + HALF) * self.stride, networks.inputs)
+        self.plane = self.part.new_zeros(self.images, (self.height + HALF) * self.stride, networks.inputs)
         self.ahead: dict[int, tuple[int, Tensor]] = {}
-        """Sums of the groups so far: top row, and (O, steps, rows)."""
+        """Sums of the groups so far: top row, and (O, B, steps, rows)."""
 
     def at(self, step: int) -> Tensor:
-        """Raw scales and means (2M, K) at the positions of a step, from the top row to the bottom."""
+        """Raw scales and means (2M, B * K) at the positions of a step: image after image, from top to bottom."""
         networks = self.networks
         assert networks.context is not None
         top, end = rows_of(step, self.height, self.width)
-        total = networks.context.offset
+        total = networks.context.offset[:, :, None]
         for together, taps, weight in networks.groups:
             if step % together == 0:
                 last = min(step + together, steps(self.height, self.width)) - 1
                 bottom = rows_of(last, self.height, self.width)[1]
                 seen = self._seen(taps, step, last, top, bottom)
-                result = torch.mm(weight, seen.T).view(-1, last + 1 - step, bottom - top)
+                result = torch.mm(weight, seen.T).view(-1, self.images, last + 1 - step, bottom - top)
                 self.ahead[together] = top, result
             first, result = self.ahead[together]
-            total = total + result[:, step % together, top - first : end - first]
-        part = self.part[:, self.done : self.done + end - top]
-        return networks.rest(networks.from_both(part, rounded(total)))
+            total = total + result[:, :, step % together, top - first : end - first]
+        part = self.part[:, self.done : self.done + self.images * (end - top)]
+        return networks.rest(networks.from_both(part, rounded(total).flatten(1)))
 
     def reveal(self, step: int, seen: Tensor) -> None:
-        """What the context model sees (K, M) of the latents of a step."""
-        self._view(step, step, *rows_of(step, self.height, self.width), (0, 0))[0] = seen
+        """What the context model sees (B * K, M) of the latents of a step."""
+        view = self._view(step, step, *rows_of(step, self.height, self.width), (0, 0))
+        view[:, 0] = seen.unflatten(0, (self.images, -1))
         self.done += len(seen)
 
     def _seen(self, taps: list[tuple[int, int]], step: int, last: int, top: int, bottom: int) -> Tensor:
-        """(positions of some steps and rows, taps * M)."""
-        return torch.cat([self._view(step, last, top, bottom, tap) for tap in taps], 2).flatten(0, 1)
+        """(positions of all images, some steps and rows, taps * M)."""
+        return torch.cat([self._view(step, last, top, bottom, tap) for tap in taps], 3).flatten(0, 2)
 
     def _view(self, step: int, last: int, top: int, bottom: int, tap: tuple[int, int]) -> Tensor:
-        """(steps, rows, M) of the padded plane, whose position (i, t - 3 i) lies (stride - 3) i + t after the first."""
+        """(B, steps, rows, M) of padded planes, whose position (i, t - 3 i) lies (stride - 3) i + t after the first."""
         row, m = self.stride - STRIDE, self.networks.inputs
         start = (HALF + tap[0]) * self.stride + HALF + tap[1] + step + top * row
-        return self.plane.as_strided((last + 1 - step, bottom - top, m), (m, row * m, 1), start * m)
+        size, strides = (self.images, last + 1 - step, bottom - top, m), (self.plane.stride(0), m, row * m, 1)
+        return self.plane.as_strided(size, strides, start * m)
 
 
 def _together(tap: tuple[int, int]) -> int:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+from collections.abc import Sequence
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from baselines.entropy.header import Header, pack, unpack
+from baselines.learned.batches import batches, numbered
 from baselines.learned.memory import needed
 from bench.codec import (
     MAX_PIXELS,
@@ -30,14 +32,20 @@ from bench.codec import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from baselines.learned.runtime import Runtime
 
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
 MULTIPLE = 64
 
 Quantisation = Literal["straight", "centred"]
+
+
+class _Parsed(NamedTuple):
+    """A stream: the checkpoint it belongs to, its header, its latents."""
+
+    path: Path
+    header: Header
+    payload: bytes
 
 
 class LearnedCodec(Codec):
@@ -116,11 +124,19 @@ class LearnedCodec(Codec):
         }
 
     def encode(self, image: Image, quality: float) -> bytes:
-        return self._encode(check_image(image, self.name), quality)
+        return self._encode([check_image(image, self.name)], quality)[0]
+
+    def encode_many(self, images: Sequence[Image], quality: float) -> list[bytes]:
+        """``encode`` of each, with the same bytes; where quantisation is centred, images of one size share a sweep."""
+        sizes = [self._padded(*check_image(image, self.name).shape[:2]) for image in images]
+        found: dict[int, bytes] = {}
+        for batch in batches(sizes, [height * width for height, width in sizes]):
+            found.update(zip(batch, self._encode([images[at] for at in batch], quality), strict=True))
+        return [found[at] for at in range(len(images))]
 
     def encode_float(self, image: FloatImage, quality: float) -> bytes:
         """``encode`` without 8-bit rounding before it: (H, W, 3) float32 on the scale 0 to 255."""
-        return self._encode(image, quality)
+        return self._encode([image], quality)[0]
 
     def rate_hint(self, image: Image, bpp: float) -> float | None:
         """A level whose rate is about ``bpp``, where the checkpoint's card has a fit: see ``ratehint``."""
@@ -139,34 +155,72 @@ class LearnedCodec(Codec):
         return needed(self.system, preset, rows * columns)
 
     def decode(self, stream: bytes) -> Image:
-        header, x, runtime = self._decode(stream)
-        return np.ascontiguousarray(runtime.pixels(x)[: header.height, : header.width])
+        return self._decode([self._parsed(stream)])[0]
+
+    def decode_many(self, streams: Sequence[bytes]) -> list[Image]:
+        """``decode`` of each, with the same pixels; images of one size share a sweep.
+
+        Raises:
+            BitstreamError: as ``decode``, and which stream it is.
+        """
+        parsed: list[_Parsed] = []
+        for at, stream in enumerate(streams):
+            with numbered(at, len(streams)):
+                parsed.append(self._parsed(stream))
+        sizes = [self._padded(each.header.height, each.header.width) for each in parsed]
+        kinds = [(each.path, size, each.header.centred) for each, size in zip(parsed, sizes, strict=True)]
+        found: dict[int, Image] = {}
+        for batch in batches(kinds, [height * width for height, width in sizes]):
+            try:
+                found.update(zip(batch, self._decode([parsed[at] for at in batch]), strict=True))
+            except BitstreamError:
+                for at in batch:
+                    with numbered(at, len(streams)):
+                        self._decode([parsed[at]])
+                raise
+        return [found[at] for at in range(len(streams))]
 
     def decode_float(self, stream: bytes) -> FloatImage:
         """``decode`` without rounding and clipping after it."""
-        header, x, runtime = self._decode(stream)
-        return np.ascontiguousarray(runtime.floats(x)[: header.height, : header.width])
+        return self._decode([self._parsed(stream)], rounded=False)[0]
 
-    def _encode(self, image: Image | FloatImage, quality: float) -> bytes:
+    def _encode(self, images: Sequence[Image | FloatImage], quality: float) -> list[bytes]:
+        """Streams of images of one padded size."""
         level, path = self._operating_point(self.quality.check(quality, self.name))
+        centred = self.quantisation == "centred"
+        coded = self._runtime(path).encode([self._pad(image) for image in images], level, centred)
+        mark = self._fingerprint(path)
+        return [
+            pack(Header(image.shape[0], image.shape[1], level, bits, mark, centred), payload)
+            for image, (payload, bits) in zip(images, coded, strict=True)
+        ]
+
+    def _pad(self, image: Image | FloatImage) -> NDArray[Any]:
         height, width = image.shape[:2]
         if height * width > MAX_PIXELS:
             raise CodecError(f"{self.name}: {width}x{height} is too large; the limit is {MAX_PIXELS} pixels.")
         rows, columns = self._padded(height, width)
-        padded: NDArray[Any] = np.pad(image, ((0, rows - height), (0, columns - width), (0, 0)), "edge")
-        centred = self.quantisation == "centred"
-        payload, bits = self._runtime(path).encode(padded, level, centred)
-        return pack(Header(height, width, level, bits, self._fingerprint(path), centred), payload)
+        return np.pad(image, ((0, rows - height), (0, columns - width), (0, 0)), "edge")
 
-    def _decode(self, stream: bytes) -> tuple[Header, Tensor, Runtime]:
+    def _parsed(self, stream: bytes) -> _Parsed:
         path = next((path for path in self.paths if stream[2:4] == self._fingerprint(path)), self.paths[0])
-        header, payload = unpack(stream, self.name, self._fingerprint(path))
-        runtime, size = self._runtime(path), self._padded(header.height, header.width)
+        return _Parsed(path, *unpack(stream, self.name, self._fingerprint(path)))
+
+    def _decode(self, streams: Sequence[_Parsed], rounded: bool = True) -> list[NDArray[Any]]:
+        """Pixels of streams of one checkpoint, padded size and quantisation."""
+        path, first, _ = streams[0]
+        runtime, size = self._runtime(path), self._padded(first.height, first.width)
+        finish = runtime.pixels if rounded else runtime.floats
+        coded = [(payload, header.bits) for _, header, payload in streams]
+        levels = [header.level for _, header, _ in streams]
         try:
-            x = runtime.decode(payload, header.bits, size, header.level, header.centred)
+            found: list[NDArray[Any]] = [finish(x) for x in runtime.decode(coded, size, levels, first.centred)]
         except BitstreamError as error:
             raise BitstreamError(f"{self.name}: {error}") from error
-        return header, x, runtime
+        return [
+            np.ascontiguousarray(pixels[: header.height, : header.width])
+            for pixels, (_, header, _) in zip(found, streams, strict=True)
+        ]
 
     def _operating_point(self, quality: float) -> tuple[float, Path]:
         """The level in the stream, and the checkpoint, for a quality on the scale."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +45,36 @@ class Runtime:
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
-    def encode(self, image: NDArray[Any], level: float, centred: bool) -> tuple[bytes, int]:
-        """(H, W, 3) on the scale 0 to 255, padded -> bytes and bit length of the largest symbol."""
+    def encode(self, images: Sequence[NDArray[Any]], level: float, centred: bool) -> list[tuple[bytes, int]]:
+        """(H, W, 3) on the scale 0 to 255, padded, of one size -> bytes and bit length of the largest symbol of each.
+
+        The transforms work image by image, on a GPU too: float sums may differ in a batch, and so would the streams.
+        """
+        return self.coder.encode_many([self._latents(image, level, centred) for image in images], centred)
+
+    def _latents(
+        self, image: NDArray[Any], level: float, centred: bool
+    ) -> tuple[NDArray[np.float64] | NDArray[np.int32], NDArray[np.int32]]:
+        """y (M, h, w), rounded unless ``centred``, and z (N, h/4, w/4)."""
         x = torch.tensor(image, device=self.device).permute(2, 0, 1)[None].float().div_(255)
         y, z = self.model.encode(x, level)
         z = torch.round(z[0] - self.model.entropy.bottleneck.medians[:, None, None]).clamp_(-HYPER_BOUND, HYPER_BOUND)
         z_int = z.cpu().numpy().astype(np.int32)
         if centred:
-            return self.coder.encode(y[0].cpu().numpy().astype(np.float64), z_int, True)
+            return y[0].cpu().numpy().astype(np.float64), z_int
         bound = (1 << LATENT_BITS) - 1
-        return self.coder.encode(torch.round(y[0]).clamp_(-bound, bound).cpu().numpy().astype(np.int32), z_int)
+        return torch.round(y[0]).clamp_(-bound, bound).cpu().numpy().astype(np.int32), z_int
 
     @torch.inference_mode()
-    def decode(self, payload: bytes, bits: int, size: tuple[int, int], level: float, centred: bool) -> Tensor:
-        """The inverse: (3, H, W) of the padded ``size``, in [0, 1] but for over- and undershoot."""
-        y, z = self.coder.decode_both(payload, bits, size[0] // DOWNSCALING, size[1] // DOWNSCALING, centred)
+    def decode(
+        self, coded: Sequence[tuple[bytes, int]], size: tuple[int, int], levels: Sequence[float], centred: bool
+    ) -> Iterator[Tensor]:
+        """The inverse: of each image (3, H, W) of the padded ``size``, in [0, 1] but for over- and undershoot."""
+        latents = self.coder.decode_many(coded, size[0] // DOWNSCALING, size[1] // DOWNSCALING, centred)
+        for (y, z), level in zip(latents, levels, strict=True):
+            yield self._image(y, z, level)
+
+    def _image(self, y: NDArray[Any], z: NDArray[np.int32], level: float) -> Tensor:
         y_hat = torch.from_numpy(y).to(self.device, torch.float32)[None]
         medians = self.model.entropy.bottleneck.medians[:, None, None]
         z_hat = torch.from_numpy(z).to(self.device, torch.float32) + medians

@@ -233,18 +233,23 @@ def test_encoder_in_one_go_agrees_with_decoder_in_wavefronts_for_any_thread_coun
 
 @pytest.mark.parametrize("domain", ["log", "linear"])
 @pytest.mark.parametrize("size", [(4, 4), (4, 40), (40, 4), (12, 20)])
-def test_sweep_gives_the_same_integers_as_all_positions_at_once(domain: str, size: tuple[int, int]) -> None:
+def test_sweep_of_two_images_gives_the_same_integers_as_all_positions_at_once(
+    domain: str, size: tuple[int, int]
+) -> None:
     coder = LatentCoder(small_model(True, domain), torch.device("cpu"))
     rng = np.random.default_rng(5)
-    features = coder.hyper_features(rng.integers(-9, 10, (5, size[0] // 4, size[1] // 4)).astype(np.int32))
-    seen = coder.tables.seen(torch.from_numpy(rng.integers(-4095, 4096, (12, *size))), False)
-    expected = coder.parameters.everywhere(features, seen)
+    z = rng.integers(-9, 10, (2, 5, size[0] // 4, size[1] // 4)).astype(np.int32)
+    features = coder.hyper_features(list(z))
+    for one, both in zip(z, features, strict=True):
+        assert torch.equal(coder.hyper_features([one])[0], both)
+    seen = coder.tables.seen(torch.from_numpy(rng.integers(-4095, 4096, (2, 12, *size))), False)
+    expected = torch.stack([coder.parameters.everywhere(*each) for each in zip(features, seen, strict=True)], 1)
     assert torch.equal(expected, expected.round())
     assert len(expected.unique()) > 100
     sweep = Sweep(coder.parameters, features)
     for step, positions in enumerate(wavefronts(*size, True)):
-        assert torch.equal(sweep.at(step), expected[:, positions])
-        sweep.reveal(step, seen.flatten(1)[:, positions].T)
+        assert torch.equal(sweep.at(step), expected[:, :, positions].flatten(1))
+        sweep.reveal(step, seen.flatten(2)[:, :, positions].transpose(1, 2).flatten(0, 1))
 
 
 @pytest.mark.parametrize("case", GOLDEN)

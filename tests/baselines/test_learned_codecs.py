@@ -96,7 +96,7 @@ def test_uniform_noise_of_the_quantiser_is_what_the_step_says(tmp_path: Path, bl
         path = saved(tmp_path, "xie", system("xie").presets["compact"], blocks, 0.2)
         runtime = XieCodec(checkpoint=str(path), quantisation=quantisation)._runtime(path)
         image = np.ascontiguousarray(coffee()[:128, :128])
-        payload, bits = runtime.encode(image, 0.0, quantisation == "centred")
+        [(payload, bits)] = runtime.encode([image], 0.0, quantisation == "centred")
         y_hat, _ = runtime.coder.decode_both(payload, bits, 8, 8, quantisation == "centred")
         x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
         with torch.no_grad():

@@ -14,6 +14,7 @@ from baselines.ainn.model import AINN
 from baselines.checkpoint import save_checkpoint
 from baselines.entropy.header import pack, unpack
 from baselines.inn.blocks import Subnet, squeeze
+from baselines.learned.batches import batches
 from baselines.learned.codec import LearnedCodec
 from baselines.learned.system import SYSTEMS, system
 from baselines.xie.model import Xie
@@ -64,6 +65,37 @@ def test_damaged_latents_are_refused_whatever_the_checksum_says(codec: LearnedCo
         damaged = payload[:place] + bytes([payload[place] ^ 0x55]) + payload[place + 1 :]
         with pytest.raises(BitstreamError, match="latents"):
             codec.decode(pack(header, damaged))
+
+
+@pytest.mark.parametrize("quantisation", ["straight", "centred"])
+def test_batches_give_the_bytes_and_pixels_of_one_by_one(codec: LearnedCodec, quantisation: str) -> None:
+    images = [np.ascontiguousarray(image) for image in (IMAGE[:64, :60], IMAGE[:66, :40], IMAGE[9:59, 9:64])]
+    batching = type(codec)(str(codec.path), quantisation=quantisation)  # type: ignore[arg-type]
+    streams = [batching.encode(image, codec.quality.default) for image in images]
+    assert batching.encode_many(images, codec.quality.default) == streams
+    for stream, each in zip(streams, codec.decode_many(streams), strict=True):
+        np.testing.assert_array_equal(each, codec.decode(stream))
+    assert codec.encode_many([], codec.quality.default) == codec.decode_many([]) == []
+
+
+def test_a_damaged_stream_among_others_is_named(codec: LearnedCodec) -> None:
+    streams = [codec.encode(IMAGE[:side, :side], codec.quality.default) for side in (20, 64, 50)]
+    header, payload = unpack(streams[1], codec.name, streams[1][2:4])
+    damaged = pack(header, payload[:40] + bytes([payload[40] ^ 0x55]) + payload[41:])
+    for bad in (damaged, streams[1][:-4]):
+        with pytest.raises(BitstreamError) as alone:
+            codec.decode(bad)
+        with pytest.raises(BitstreamError) as among:
+            codec.decode_many([streams[0], bad, streams[2]])
+        assert str(among.value) == f"Stream 2 of 3: {alone.value}"
+
+
+def test_batches_are_of_one_kind_and_bounded() -> None:
+    assert batches([], []) == []
+    assert batches("abacb", [9, 1, 9, 4, 1]) == [[0, 2], [1, 4], [3]]
+    assert [len(each) for each in batches("a" * 20, [1 << 16] * 20)] == [8, 8, 4]
+    assert [len(each) for each in batches("a" * 5, [3 << 19] * 5)] == [2, 2, 1]
+    assert [len(each) for each in batches("aa", [1 << 24] * 2)] == [1, 1]
 
 
 def test_streams_of_another_checkpoint_are_refused(codec: LearnedCodec) -> None:
