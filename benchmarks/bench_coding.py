@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -27,6 +27,8 @@ from baselines.entropy.latents import HYPER_BOUND, LATENT_BITS, LatentCoder
 from baselines.iat.config import PRESETS
 from baselines.iat.model import IAT
 from baselines.inn.blocks import Subnet
+from baselines.learned.config import choose
+from bench.cli import OK, Parser, run
 from bench.codec import Image
 from bench.images import load_image
 from benchmarks.bench_overhead import picture
@@ -158,24 +160,27 @@ def rows(quick: bool = False) -> list[Row]:
     return [*table("paper", image, 1, "cpu"), *table("compact", image, 2, "cpu")]
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print; return 0."""
+    name, form = "python -m benchmarks.bench_coding", argparse.RawDescriptionHelpFormatter
+    parser = Parser(prog=name, description=__doc__, formatter_class=form)
     parser.add_argument("--image", help="image file (default: coffee from scikit-image, resized to 768x512)")
     parser.add_argument("--preset", default="paper,compact", help="which, with commas between")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--turns", type=int, default=1, help="ours twice and the obvious way once, each (default: 1)")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
     image = load_image(options.image).pixels if options.image else picture(*SIZE)
     versions = f"torch {torch.__version__}, constriction {version('constriction')}, numpy {np.__version__}"
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     print(f"{machine()}, {options.threads} threads; {versions}; load {load}", flush=True)
     for preset in options.preset.split(","):
+        choose(PRESETS, preset, "IAT")
         for row in table(preset, image, options.turns, options.clock):
             print(f"{row.name:<40}{row.ratio:8.1f} {row.unit}   {row.ours} / {row.against}", flush=True)
+    return OK
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
