@@ -1,8 +1,8 @@
 """Weights in a quarter of their space: large ones in 8 bits a value, with a scale for each output channel.
 
 The invertible 1x1 matrices stay in float16, as 8 bits there cost 0.03 to 0.15 dB; everything else in 8 bits cost the
-shipped IAT 0.006 dB and moved its rate by at most 0.2 % (six crops of held-back photographs, L = 0.2 and 0.8). Tensors of nothing but zeros,
-such as couplings that were not trained yet, are a shape.
+shipped IAT 0.006 dB and moved its rate by at most 0.2 % (six crops of held-back photographs, L = 0.2 and 0.8).
+Tensors of nothing but zeros, such as couplings that were not trained yet, are a shape.
 """
 
 from __future__ import annotations
