@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.checkpoint import load_checkpoint, save_checkpoint
-from baselines.learned.codec import located
+from baselines.learned.files import located
 from baselines.learned.system import system
 from bench.cli import Parser
 from bench.codec import BenchError

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from baselines.checkpoint import save_checkpoint
-from baselines.learned.codec import located
 from baselines.learned.config import ModelConfig, choose
+from baselines.learned.files import located
 from baselines.learned.system import SYSTEMS, System, system
 from baselines.training.beginning import continued, earlier, take_transform, taken_from
 from baselines.training.data import load_photographs

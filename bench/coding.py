@@ -95,7 +95,14 @@ class Calls:
             "rate control",
             None,
             lambda: search(
-                encode, image.shape[0] * image.shape[1], codec, target, hint=hint, start=start, side=step.side
+                encode,
+                image.shape[0] * image.shape[1],
+                codec,
+                target,
+                hint=hint,
+                start=start,
+                side=step.side,
+                hold=step.hold,
             ),
         )
         return Sent(hit.stream, hit.found.quality, times[hit.found.quality], hit.found)

@@ -43,6 +43,7 @@ KEYS: dict[str, str] = {
     "edit": "list of edits between generations",
     "rate_by": '"image" or "dataset"',
     "rate_side": '"nearest" or "below"',
+    "rate_hold": 'share of the target within which a quality is kept, 0.05 or "5%"',
     "seed": "of walk, a whole number",
     "carrier": '"uint8" or "float"',
     "generations": "how many",
@@ -168,7 +169,7 @@ def _options(experiment: dict[str, Any], options: argparse.Namespace) -> argpars
     found = argparse.Namespace(**vars(_defaults()) | vars(options))
     for name in ("codecs", "experiment", "show"):
         vars(found).pop(name, None)
-    for key in (*ONE_OF, "edit", "rate_by", "rate_side", "seed", "carrier"):
+    for key in (*ONE_OF, "edit", "rate_by", "rate_side", "rate_hold", "seed", "carrier"):
         if key in experiment:
             setattr(found, key, _text(experiment[key]) if key != "seed" else experiment[key])
     codecs = options.codecs

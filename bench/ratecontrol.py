@@ -8,6 +8,9 @@ The rule. A quality whose rate lies within TOLERANCE of the target is taken as s
 neighbours, both measured, and ``side`` says which one is taken: ``nearest`` (the smaller miss, the lower rate of two
 equal ones) or ``below`` (the one not above the target). The miss is part of the result.
 
+A chain may hold a quality: one found earlier is kept while its rate stays within ``hold`` of the target, so that a
+codec that comes to rest is left at rest. By default ``hold`` is TOLERANCE.
+
 A codec may offer ``rate_hint(image, bpp) -> quality | None`` (``bench.codec.HintsRate``): where to begin when nothing
 is known yet. A hint that is wrong costs encodings, never the result.
 """
@@ -18,7 +21,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from bench.codec import BenchError, Codec, CodecError, HintsRate, Image, QualityScale
 
@@ -91,7 +94,15 @@ class Hit:
     found: Found
 
 
-def hit(codec: Codec, image: Image, target: float, *, start: Start | None = None, side: Side = "nearest") -> Hit:
+def hit(
+    codec: Codec,
+    image: Image,
+    target: float,
+    *,
+    start: Start | None = None,
+    side: Side = "nearest",
+    hold: float = TOLERANCE,
+) -> Hit:
     """Encode an image at a rate.
 
     Args:
@@ -99,7 +110,7 @@ def hit(codec: Codec, image: Image, target: float, *, start: Start | None = None
         image: (H, W, 3) uint8 RGB.
         target: bpp.
         start: ``found.next`` of an earlier hit of this codec on a similar image.
-        side: the rule above.
+        side, hold: the rules above.
 
     Raises:
         RateError: the target is out of reach.
@@ -113,6 +124,7 @@ def hit(codec: Codec, image: Image, target: float, *, start: Start | None = None
         hint=lambda: hint_of(codec, image, target),
         start=start,
         side=side,
+        hold=hold,
     )
 
 
@@ -125,6 +137,7 @@ def search(
     hint: Callable[[], float | None] = lambda: None,
     start: Start | None = None,
     side: Side = "nearest",
+    hold: float = TOLERANCE,
 ) -> Hit:
     """``hit`` with the encoding left to the caller, who may want to time it; each quality is encoded once."""
     streams: dict[float, bytes] = {}
@@ -134,7 +147,8 @@ def search(
         return 8.0 * len(streams[quality]) / pixels
 
     first = hint() if start is None else None
-    found = find_quality(rate, codec.quality, target, name=codec.name, hint=first, start=start, side=side)
+    rules: dict[str, Any] = {"start": start, "side": side, "hold": hold}
+    found = find_quality(rate, codec.quality, target, name=codec.name, hint=first, **rules)
     return Hit(streams[found.quality], found)
 
 
@@ -154,6 +168,7 @@ def find_quality(
     hint: float | None = None,
     start: Start | None = None,
     side: Side = "nearest",
+    hold: float = TOLERANCE,
 ) -> Found:
     """Find the quality of a rate.
 
@@ -169,6 +184,7 @@ def find_quality(
         hint: where to begin without a ``start``.
         start: ``next`` of an earlier result.
         side: "nearest" or "below", see the top of this module.
+        hold: how far, relatively, the rate of the quality of ``start`` may lie from the target for it to be kept.
 
     Raises:
         RateError: no quality tried encloses the target, and the nearest end of the scale misses it.
@@ -176,7 +192,7 @@ def find_quality(
     """
     if not math.isfinite(target) or target <= 0:
         raise BenchError(f"A rate must be a positive number of bits per pixel, got {target:g}; change it with --bpp.")
-    probes = _Probes(rate, scale, target, side)
+    probes = _Probes(rate, scale, target, side, hold)
     place: float | None = probes.first(hint, start)
     while place is not None and len(probes.rates) < BUDGET:
         if probes.measure(place):
@@ -188,8 +204,11 @@ def find_quality(
 class _Probes:
     """What has been measured. Places are qualities turned so that a higher place is a better image."""
 
-    def __init__(self, rate: Callable[[float], float], scale: QualityScale, target: float, side: Side) -> None:
-        self.rate, self.scale, self.target, self.side = rate, scale, target, side
+    def __init__(
+        self, rate: Callable[[float], float], scale: QualityScale, target: float, side: Side, hold: float
+    ) -> None:
+        self.rate, self.scale, self.target, self.side, self.hold = rate, scale, target, side, hold
+        self.held: float | None = None
         self.sign = 1.0 if scale.better == "high" else -1.0
         self.low, self.high = sorted((self.sign * scale.low, self.sign * scale.high))
         # Of the rates that count as a hit, aim at the middle.
@@ -208,8 +227,10 @@ class _Probes:
             guess = self.scale.default if hint is None or not math.isfinite(hint) else hint
             return self._fit(self.sign * guess)
         self.slope, self.trust = start.slope, 2.0
-        move = 0.0 if start.target == self.target else (self.aim - math.log(start.bpp)) / self.slope
-        return self._fit(self.sign * start.quality + move)
+        if start.target == self.target or self._within(start.bpp, self.hold):
+            self.held = self._fit(self.sign * start.quality)
+            return self.held
+        return self._fit(self.sign * start.quality + (self.aim - math.log(start.bpp)) / self.slope)
 
     def measure(self, place: float) -> bool:
         """Measure a place; return whether it is a hit."""
@@ -221,7 +242,7 @@ class _Probes:
         self.same_side = self.same_side + 1 if above == self.above else 0
         self.above = above
         self.rates[place] = bpp
-        return self._is_hit(bpp)
+        return self._is_hit(place)
 
     def next_place(self) -> float | None:
         """The next place worth measuring, None where nothing closer is to be had."""
@@ -248,7 +269,7 @@ class _Probes:
         """The best of what was measured; raise RateError where the target is out of reach."""
         place = min(self.rates, key=self._rank)
         bpp = self.rates[place]
-        if self._bracket() is None and not self._is_hit(bpp):
+        if self._bracket() is None and not self._is_hit(place):
             low, high = (pick(self.rates, key=self.rates.__getitem__) for pick in (min, max))
             raise RateError(
                 f"{name}: {self.target:.4g} bpp is out of reach on this image, the rates found go from "
@@ -266,9 +287,12 @@ class _Probes:
         place = min(max(place, self.low), self.high)
         return float(round(place)) if self.scale.integer else place
 
-    def _is_hit(self, bpp: float) -> bool:
+    def _is_hit(self, place: float) -> bool:
+        return self._within(self.rates[place], self.hold if place == self.held else TOLERANCE)
+
+    def _within(self, bpp: float, tolerance: float) -> bool:
         miss = bpp / self.target - 1
-        return -TOLERANCE <= miss <= (TOLERANCE if self.side == "nearest" else 0)
+        return -tolerance <= miss <= (tolerance if self.side == "nearest" else 0)
 
     def _rank(self, place: float) -> tuple[bool, float, float]:
         bpp = self.rates[place]

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from bench.codec import BenchError, Codec
 from bench.edits import Edit
-from bench.ratecontrol import Side
+from bench.ratecontrol import TOLERANCE, Side
 
 Kind = Literal["bpp", "quality"]
 """What the numbers of a schedule are: rates, hit by rate control, or qualities."""
@@ -28,7 +28,7 @@ class Step:
         quality: on the scale of the step's codec; None: whatever hits ``target``.
         codec: which of the chain's codecs codes it, counted from 0.
         target: bpp, None where the schedule names qualities.
-        side: rule of rate control, see ``bench.ratecontrol``.
+        side, hold: rules of rate control, see ``bench.ratecontrol``.
         rounded: on a scale of whole numbers the one nearest to ``quality`` is meant.
         edits: done to the image before it is coded.
         found: how many encodings it took to find ``quality`` beforehand, and by how much it misses ``target``; where
@@ -39,6 +39,7 @@ class Step:
     codec: int = 0
     target: float | None = None
     side: Side = "nearest"
+    hold: float = TOLERANCE
     rounded: bool = False
     edits: tuple[Edit, ...] = ()
     found: tuple[int, float] | None = None
@@ -192,6 +193,22 @@ class Edited:
     def steps(self, generations: int) -> Sequence[Step]:
         first, *rest = self.schedule.steps(generations)
         return [first, *(replace(step, edits=self.edits) for step in rest)]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Another schedule of rates in which a quality is kept while its rate stays within ``hold`` of the target."""
+
+    schedule: Schedule
+    hold: float
+
+    @property
+    def text(self) -> str:
+        return f"{self.schedule.text},hold:{number(self.hold)}"
+
+    def steps(self, generations: int) -> Sequence[Step]:
+        steps = self.schedule.steps(generations)
+        return [step if step.target is None else replace(step, hold=self.hold) for step in steps]
 
 
 @dataclass(frozen=True, slots=True)

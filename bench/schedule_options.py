@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +14,22 @@ from typing import Any
 from bench.codec import BenchError, Codec, CodecUnavailable
 from bench.coding import CARRIERS, check_carrier
 from bench.edits import parse_edits
-from bench.ratecontrol import SIDES, Side
+from bench.ratecontrol import SIDES, TOLERANCE, Side
 from bench.registry import CodecSpec, parse_spec, parse_specs, split_specs
-from bench.schedule import Drift, Edited, FixedQuality, FixedRate, HandOver, Kind, Listed, Schedule, Step, Walk, fit
+from bench.schedule import (
+    Drift,
+    Edited,
+    FixedQuality,
+    FixedRate,
+    HandOver,
+    Held,
+    Kind,
+    Listed,
+    Schedule,
+    Step,
+    Walk,
+    fit,
+)
 
 DATA = Path(__file__).parent / "data" / "schedules.csv"
 DEFAULT_CODEC, DEFAULT_GENERATIONS = "iat", 50
@@ -49,6 +63,7 @@ def add_options(add: Callable[..., Any]) -> None:
     add("--edit", metavar="EDITS", help="between generations: resize:0.5,shift:1,crop:8,brightness:2 (bench.edits)")
     add("--rate-by", choices=("image", "dataset"), default="image", help="rate of each image, or mean rate of the set")
     add("--rate-side", choices=SIDES, default="nearest", help="taken where no quality hits the target within 0.5 %%")
+    add("--rate-hold", metavar="SHARE", help="a quality is kept while its rate is this near the target: 0.05 or 5%%")
     add("--seed", type=int, default=0, help="seed of --walk")
     add("--carrier", choices=CARRIERS, default="uint8", help="between generations: 8-bit, or float for learned codecs")
 
@@ -72,6 +87,8 @@ def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> l
     if options.edit is not None and options.carrier != "uint8":
         raise BenchError("--edit works on 8-bit images: leave out --carrier float or --edit.")
     chosen = _hand_over(options, make) if what == "chain" else _points(options, what, make)
+    if options.rate_hold is not None:
+        chosen = [_held(one, options) for one in chosen]
     if options.edit is not None:
         edits = parse_edits(options.edit)
         chosen = [Point(one.specs, one.codecs, Edited(one.schedule, edits)) for one in chosen]
@@ -83,6 +100,20 @@ def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> l
         fit(point.schedule.steps(generations(options)), point.codecs)
         unique.setdefault((str([(codec.name, codec.identity()) for codec in point.codecs]), point.schedule.text), point)
     return list(unique.values())
+
+
+def _held(point: Point, options: argparse.Namespace) -> Point:
+    """The point with ``--rate-hold``: 0.05 or 5%."""
+    text = options.rate_hold
+    if all(step.target is None for step in point.schedule.steps(generations(options))):
+        raise BenchError("--rate-hold is about rates: use it with --bpp, or a schedule of rates.")
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = math.nan
+    if not TOLERANCE <= share < 1:
+        raise BenchError(f"--rate-hold needs a share from {TOLERANCE:g} to below 1, as 0.05 or 5%, got {text!r}.")
+    return Point(point.specs, point.codecs, Held(point.schedule, share))
 
 
 def generations(options: argparse.Namespace) -> int:

@@ -5,9 +5,7 @@ PyTorch is imported when the first image is coded, not before: listing codecs an
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 from collections.abc import Sequence
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from baselines.entropy.header import Header, pack, unpack
 from baselines.learned.batches import batches, numbered
+from baselines.learned.files import card_of, family, located, sha256_of
 from baselines.learned.memory import needed
 from bench.codec import (
     MAX_PIXELS,
@@ -34,7 +33,6 @@ from bench.codec import (
 if TYPE_CHECKING:
     from baselines.learned.runtime import Runtime
 
-SHIPPED = Path(__file__).parent.parent / "checkpoints"
 MULTIPLE = 64
 
 Quantisation = Literal["straight", "centred"]
@@ -104,11 +102,11 @@ class LearnedCodec(Codec):
         """sha256 of the checkpoint files."""
         if not self.available()[0]:
             raise BenchError(self.available()[1])
-        return {path: _sha256(path) for path in self.paths}
+        return {path: sha256_of(path) for path in self.paths}
 
     def identity(self) -> dict[str, Any]:
         """Checkpoint and what made it, library versions, kind of device."""
-        cards = [_card(path) for path in self.paths]
+        cards = [card_of(path) for path in self.paths]
         trainings = [found if isinstance(found := card.get("training"), dict) else {} for card in cards]
         kept = ("iterations", "images_seen", "minutes", "device", "commit")
         return {
@@ -142,7 +140,7 @@ class LearnedCodec(Codec):
         """A level whose rate is about ``bpp``, where the checkpoint's card has a fit: see ``ratehint``."""
         from baselines.learned.ratehint import RateModel
 
-        kept = _card(self.path).get("rate_hint")
+        kept = card_of(self.path).get("rate_hint")
         model = RateModel.from_dict(kept) if kept else None
         return None if model is None else model.level(image, bpp)
 
@@ -151,7 +149,7 @@ class LearnedCodec(Codec):
         if self.device != "cpu":
             return 0
         rows, columns = self._padded(height, width)
-        preset = str(_card(self.path).get("preset"))
+        preset = str(card_of(self.path).get("preset"))
         return needed(self.system, preset, rows * columns)
 
     def decode(self, stream: bytes) -> Image:
@@ -241,7 +239,8 @@ class SingleRateCodec(LearnedCodec):
 
     Args:
         checkpoint: one file, or several with commas between, from the lowest rate to the highest: quality 1 is the
-            first, 2 the second, and so on. A stream finds its own by the fingerprint in its header.
+            first, 2 the second, and so on. A stream finds its own by the fingerprint in its header. ``xie-compact``
+            are the shipped ``xie-compact-LAMBDA``, in the order of lambda.
         device, threads, quantisation, name: see ``LearnedCodec``.
     """
 
@@ -254,8 +253,9 @@ class SingleRateCodec(LearnedCodec):
         name: str | None = None,
     ) -> None:
         super().__init__(checkpoint, device, threads, quantisation, name)
-        self._paths = [located(part.strip()) for part in checkpoint.split(",")]
-        self.quality = QualityScale(1, len(self._paths), integer=True, default=1, unit="model")
+        self._paths = [path for part in checkpoint.split(",") for path in family(part.strip())]
+        last = len(self._paths)
+        self.quality = QualityScale(1, last, integer=True, default=(last + 1) // 2, unit="model")
 
     @property
     def paths(self) -> list[Path]:
@@ -263,30 +263,6 @@ class SingleRateCodec(LearnedCodec):
 
     def _operating_point(self, quality: float) -> tuple[float, Path]:
         return 0.0, self._paths[int(quality) - 1]
-
-
-def located(checkpoint: str) -> Path:
-    """The file of a checkpoint given by its path, or by the name of a shipped one."""
-    path, shipped = Path(checkpoint), SHIPPED / f"{checkpoint}.safetensors"
-    # the names of shipped checkpoints may hold a point, as in xie-compact-0.01
-    return path if path.is_file() or (path.suffix and not shipped.is_file()) else shipped
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _card(path: Path) -> dict[str, Any]:
-    """The card beside a checkpoint of ours; the authors' files have none."""
-    file = path.with_suffix(".json")
-    if path.suffix != ".safetensors" or not file.is_file():
-        return {}
-    try:
-        card = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise BenchError(f"{file}, the card of {path.name}, can't be read as JSON: put it right.") from error
-    return card if isinstance(card, dict) else {}
 
 
 def _one(values: list[Any]) -> Any:

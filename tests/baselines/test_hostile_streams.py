@@ -67,7 +67,12 @@ from pathlib import Path
 from bench.codec import BenchError
 from bench.registry import create
 codec, found = create(sys.argv[1]), []
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak():
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # ru_maxrss begins at what the process was forked from
+    return next(int(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
 for path in sys.argv[2:]:
     before = peak()
     try:

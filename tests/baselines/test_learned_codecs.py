@@ -118,6 +118,21 @@ def test_single_rate_codecs_take_one_checkpoint_a_rate(tmp_path: Path, blocks: t
         codec.encode(image, 3)
 
 
+def test_shipped_checkpoints_that_end_in_a_lambda_belong_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("baselines.learned.files.SHIPPED", tmp_path)
+    for name in ("xie-compact-0.05", "xie-compact-0.0075", "xie-compact-nocontext-0.01", "ainn-compact-0.01"):
+        (tmp_path / f"{name}.safetensors").touch()
+    codec = XieCodec()
+    assert [path.stem for path in codec.paths] == ["xie-compact-0.0075", "xie-compact-0.05"]
+    assert (codec.quality.low, codec.quality.high, codec.quality.default) == (1, 2, 1)
+    assert [path.stem for path in XieCodec("xie-compact-0.05").paths] == ["xie-compact-0.05"]
+    ok, reason = XieCodec("xie-large").available()
+    assert not ok
+    assert "there is no checkpoint at" in reason
+
+
 def test_refusals(tmp_path: Path) -> None:
     path = saved(tmp_path, "sft", system("sft").presets["compact"])
     with pytest.raises(BenchError, match="holds sft, not ainn"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from baselines import calibrate
-from baselines.learned.codec import SHIPPED
+from baselines.learned.files import SHIPPED
 from baselines.learned.ratehint import QUALITIES, RateModel, features
 from bench.codec import BenchError
 from bench.images import save_png

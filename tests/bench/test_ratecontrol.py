@@ -63,6 +63,28 @@ def test_smooth_codecs_are_hit_within_the_tolerance(curve, place, side):
         assert abs(next_one.miss) <= TOLERANCE
 
 
+def test_a_quality_is_held_while_its_rate_is_near_the_target():
+    rate = smooth(0.08, 2.5, 0.5, PERCENT)
+    target = rate(60)
+    first = find_quality(rate, PERCENT, target)
+
+    def falling(quality):  # the own output of a codec takes a few per cent less
+        return 0.97 * rate(quality)
+
+    held = find_quality(falling, PERCENT, target, start=first.next, hold=0.05)
+    assert (held.quality, held.encodes) == (first.quality, 1)
+    assert held.miss == pytest.approx(-0.03, abs=0.006)
+    assert find_quality(falling, PERCENT, target, start=first.next).quality > first.quality
+    # The rate that was found counts: 8 % off, the search begins, and comes as close as ever.
+    let_go = find_quality(lambda quality: 0.92 * rate(quality), PERCENT, target, start=first.next, hold=0.05)
+    assert abs(let_go.miss) <= TOLERANCE
+    # A target that moves by less than that does not move the quality, "below" must not be exceeded.
+    moved = find_quality(rate, PERCENT, 0.97 * target, start=first.next, hold=0.05)
+    assert (moved.quality, moved.encodes) == (first.quality, 1)
+    below = find_quality(rate, PERCENT, 0.97 * target, start=first.next, hold=0.05, side="below")
+    assert -TOLERANCE <= below.miss <= 0
+
+
 def test_typical_curves_take_five_encodings_and_a_drifting_target_two():
     cold, drift = [], []
     for slope in (2.0, 2.5, 3.0, 3.5):
