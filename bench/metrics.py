@@ -11,9 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.ciede2000 import CieDe2000Reference
 from bench.codec import BenchError, Image
@@ -63,9 +65,10 @@ def why_no_ms_ssim(height: int, width: int) -> str:
 
 
 class Reference:
-    """A source image with all its statistics, ready to be compared with many decoded images.
+    """A source image and its statistics, to be compared with many decoded images.
 
-    It keeps about 70 bytes a pixel. ``compare`` is a pure function: equal inputs give equal figures, bit for bit.
+    The statistics are computed when they are first needed: a codec that refuses a large image has not waited for them.
+    They take about 70 bytes a pixel. ``compare`` is a pure function: equal inputs give equal figures, bit for bit.
 
     Args:
         pixels: (H, W, 3) uint8 sRGB, any H, W >= 1. Copied unless read-only.
@@ -79,10 +82,18 @@ class Reference:
         self.pixels: Image = pixels.copy() if pixels.flags.writeable else np.ascontiguousarray(pixels)
         height, width = pixels.shape[:2]
         self.why_no_ms_ssim = why_no_ms_ssim(height, width)
-        with _one_thread():
-            self._sums = np.array(cv2.sumElems(self.pixels)[:3])
-            self._colour = CieDe2000Reference(self.pixels)
-            self._structure = None if self.why_no_ms_ssim else MsSsimReference(self.pixels)
+
+    @cached_property
+    def _sums(self) -> NDArray[np.float64]:
+        return np.array(cv2.sumElems(self.pixels)[:3])
+
+    @cached_property
+    def _colour(self) -> CieDe2000Reference:
+        return CieDe2000Reference(self.pixels)
+
+    @cached_property
+    def _structure(self) -> MsSsimReference | None:
+        return None if self.why_no_ms_ssim else MsSsimReference(self.pixels)
 
     def compare(self, decoded: Image) -> dict[str, float]:
         """Measure a decoded image: one number for each key of ``METRICS``.

@@ -18,6 +18,7 @@ from baselines.entropy.header import Header, pack, unpack
 from baselines.learned.batches import batches, numbered
 from baselines.learned.files import card_of, family, located, sha256_of
 from baselines.learned.memory import needed
+from bench import memory
 from bench.codec import (
     MAX_PIXELS,
     BenchError,
@@ -212,7 +213,10 @@ class LearnedCodec(Codec):
         coded = [(payload, header.bits) for _, header, payload in streams]
         levels = [header.level for _, header, _ in streams]
         try:
-            found: list[NDArray[Any]] = [finish(x) for x in runtime.decode(coded, size, levels, first.centred)]
+            latents = runtime.latents(coded, size, first.centred)
+            # a stream may announce any size: say so, before memory runs out
+            memory.check(self, first.height, first.width)
+            found: list[NDArray[Any]] = [finish(x) for x in runtime.images(latents, levels)]
         except BitstreamError as error:
             raise BitstreamError(f"{self.name}: {error}") from error
         return [

@@ -65,12 +65,17 @@ class Runtime:
         bound = (1 << LATENT_BITS) - 1
         return torch.round(y[0]).clamp_(-bound, bound).cpu().numpy().astype(np.int32), z_int
 
+    def latents(
+        self, coded: Sequence[tuple[bytes, int]], size: tuple[int, int], centred: bool
+    ) -> list[tuple[NDArray[Any], NDArray[np.int32]]]:
+        """y and z of streams of one padded ``size``; raises BitstreamError."""
+        return self.coder.decode_many(coded, size[0] // DOWNSCALING, size[1] // DOWNSCALING, centred)
+
     @torch.inference_mode()
-    def decode(
-        self, coded: Sequence[tuple[bytes, int]], size: tuple[int, int], levels: Sequence[float], centred: bool
+    def images(
+        self, latents: Sequence[tuple[NDArray[Any], NDArray[np.int32]]], levels: Sequence[float]
     ) -> Iterator[Tensor]:
-        """The inverse: of each image (3, H, W) of the padded ``size``, in [0, 1] but for over- and undershoot."""
-        latents = self.coder.decode_many(coded, size[0] // DOWNSCALING, size[1] // DOWNSCALING, centred)
+        """Of each (3, H, W), padded, in [0, 1] but for over- and undershoot."""
         for (y, z), level in zip(latents, levels, strict=True):
             yield self._image(y, z, level)
 

@@ -18,7 +18,7 @@ from baselines.learned.config import ModelConfig
 from baselines.learned.system import system
 from baselines.sft.codec import SFTCodec
 from baselines.xie.codec import XieCodec
-from bench.codec import BenchError, BitstreamError, QualityError
+from bench.codec import BenchError, BitstreamError, CodecError, QualityError
 from bench.registry import create
 
 CODECS: dict[str, type[LearnedCodec]] = {"iat": IATCodec, "xie": XieCodec, "sft": SFTCodec, "ainn": AINNCodec}
@@ -131,6 +131,18 @@ def test_shipped_checkpoints_that_end_in_a_lambda_belong_together(
     ok, reason = XieCodec("xie-large").available()
     assert not ok
     assert "there is no checkpoint at" in reason
+
+
+def test_a_stream_of_an_image_that_memory_does_not_hold_is_refused_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = XieCodec(checkpoint=str(saved(tmp_path, "xie", system("xie").presets["compact"])))
+    stream = codec.encode(np.ascontiguousarray(astronaut()[:70, :90]), 1)
+    monkeypatch.setattr("bench.memory.available", lambda: 1 << 20)
+    monkeypatch.setattr("bench.memory._own", lambda: 0)
+    for decode in (codec.decode, lambda stream: codec.decode_many([stream])):
+        with pytest.raises(CodecError, match=r"xie: 90x70 takes about 0\.5 GiB of memory and 0\.0 GiB are available"):
+            decode(stream)
 
 
 def test_refusals(tmp_path: Path) -> None:
