@@ -16,7 +16,7 @@ from baselines.checkpoint import save_checkpoint
 from baselines.learned.config import ModelConfig, choose
 from baselines.learned.files import located
 from baselines.learned.system import SYSTEMS, System, system
-from baselines.training.beginning import continued, earlier, take_transform, taken_from
+from baselines.training.beginning import continued, earlier, take_entropy, take_transform, taken_from
 from baselines.training.data import load_photographs
 from baselines.training.loop import Trainer, TrainingOptions
 from baselines.training.losses import TAU, THETA
@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
         "--weights", help="begin with a checkpoint: a file, or the name of a shipped one such as iat-compact"
     )
     p.add_argument("--transform", help="begin with the transform of a checkpoint, and with a new entropy model")
+    p.add_argument("--entropy", help="begin with the entropy model of a checkpoint, which may be another system's")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
     p.add_argument("--evaluate-every", type=float, default=5.0, metavar="MINUTES")
@@ -94,8 +95,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     resumed = args.resume and (folder / "state.pt").exists()
     if args.weights and args.transform:
         raise BenchError("--weights and --transform both say what to begin with; leave one out.")
+    if args.entropy and (args.weights or args.transform):
+        raise BenchError("--entropy is for a model that begins anew: leave out --weights and --transform.")
     weights = located(args.weights) if args.weights and not resumed else None
     transform = located(args.transform) if args.transform and not resumed else None
+    entropy = located(args.entropy) if args.entropy and not resumed else None
     model = continued(weights, chosen, config, options.lagrangian) if weights else chosen.build(config)
     everything = load_photographs(args.data, args.cache)
     train, held_back = everything.split(min(48, len(everything.offsets) // 4))
@@ -104,6 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif not args.random_start and not resumed and not weights:
         blocks = train.crops(25000, 16, torch.Generator().manual_seed(options.seed))
         chosen.start(model, blocks, options.lagrangian or THETA)
+    if entropy:
+        take_entropy(model, entropy)
     trainer = Trainer(model, train.to(device), held_back, folder, options)
     if resumed:
         trainer.restore()
@@ -120,6 +126,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         began = earlier(path)
     elif source := weights or transform:
         began = taken_from(source, "weights" if weights else "transform")
+    elif entropy:
+        taken = taken_from(entropy, "entropy model")
+        began = taken | {"start": f"{began['start']}; {taken['start']}"}
 
     def export() -> None:
         made = card(args, trainer, config.to_dict(), options, train.digest)

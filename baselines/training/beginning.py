@@ -13,7 +13,7 @@ from baselines.inn.start import quantiser_gain
 from baselines.learned.config import ModelConfig
 from baselines.learned.model import LatentModel
 from baselines.learned.official import mismatch
-from baselines.learned.system import System
+from baselines.learned.system import SYSTEMS, System, system
 from baselines.learned.weights import load_model
 from bench.codec import BenchError
 
@@ -54,6 +54,20 @@ def take_transform(model: LatentModel, checkpoint: Path, chosen: System) -> None
     )
     if problem := mismatch(own, source):
         raise BenchError(f"--transform {checkpoint.name} has another transform than the options ask for: {problem}.")
+    model.load_state_dict(source, strict=False)
+
+
+def take_entropy(model: LatentModel, checkpoint: Path) -> None:
+    """Fill the entropy model from a checkpoint of ours, of whatever system; raises BenchError where it does not fit."""
+    _, card, _ = load_checkpoint(checkpoint)
+    if card.get("system") not in SYSTEMS:
+        raise BenchError(f"--entropy {checkpoint.name} is of no system known here; give a checkpoint of ours.")
+    source, own = (
+        {key: value for key, value in each.items() if key.startswith("entropy.")}
+        for each in (load_model(checkpoint, system(card["system"])).state_dict(), model.state_dict())
+    )
+    if problem := mismatch(own, source):
+        raise BenchError(f"--entropy {checkpoint.name} has another entropy model than the options ask for: {problem}.")
     model.load_state_dict(source, strict=False)
 
 

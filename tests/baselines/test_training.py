@@ -188,6 +188,17 @@ def test_training_goes_on_from_a_checkpoint(folder: Path, tmp_path: Path, monkey
     third, card, _ = load_checkpoint(Path("third/iat-compact-nocontext.safetensors"))
     assert card["training"]["start"].startswith("the transform of iat-compact.safetensors (sha256 ")
     assert all(torch.equal(before[key], third[key]) for key in transform)
+    taken = ["--entropy", str(weights), "--lr-entropy", "0", "--out", "fourth", "--no-bfloat16", "--minutes", "0.001"]
+    assert main([*arguments, *taken]) == 0
+    fourth, card, _ = load_checkpoint(Path("fourth/iat-compact.safetensors"))
+    start = "KLT of 16x16x3 training blocks, quantiser gain; the entropy model of iat-compact.safetensors (sha256 "
+    assert card["training"]["start"].startswith(start)
+    assert card["training"]["before"]["iterations"] > 0
+    assert all(torch.equal(before[key], fourth[key]) for key in before if key.startswith("entropy."))
+    with pytest.raises(BenchError, match="has another entropy model than the options ask for"):
+        main([*arguments, "--no-context", "--entropy", str(weights), "--minutes", "1"])
+    with pytest.raises(BenchError, match="leave out --weights and --transform"):
+        main([*more, "--entropy", str(weights), "--minutes", "1"])
     with pytest.raises(BenchError, match="another transform than the options ask for"):
         main([*arguments, "--transform", str(weights), "--level", "scalar", "--minutes", "1"])
     with pytest.raises(BenchError, match="leave one out"):
