@@ -15,8 +15,6 @@ from torch import Tensor
 from baselines.storage import pack, unpack
 from bench.codec import BenchError
 
-SHIPPED = Path(__file__).parent / "checkpoints"
-
 
 def save_checkpoint(path: Path, tensors: dict[str, Tensor], card: dict[str, Any], small: bool = False) -> None:
     """Write ``path`` (safetensors, card in its metadata) and ``path`` with suffix .json, each atomically.

@@ -18,8 +18,8 @@ from typing import Any
 
 import pandas as pd
 
-from baselines.checkpoint import SHIPPED, load_checkpoint, save_checkpoint
-from baselines.learned.files import located
+from baselines.checkpoint import load_checkpoint, save_checkpoint
+from baselines.learned.files import SHIPPED, located
 from bench.codec import BenchError
 
 COLUMNS = {"bpp": 4, "psnr": 3, "ms_ssim": 4, "ms_ssim_db": 4, "delta_e": 4}

@@ -11,8 +11,9 @@ import pytest
 import torch
 from skimage.data import chelsea, coffee
 
-from baselines.checkpoint import SHIPPED, load_checkpoint, save_checkpoint
+from baselines.checkpoint import load_checkpoint, save_checkpoint
 from baselines.iat.codec import IATCodec
+from baselines.learned.files import SHIPPED
 from bench.codec import BenchError, BitstreamError, QualityError
 
 SIZES = [(1, 1), (7, 5), (64, 64), (255, 257), (512, 768)]
