@@ -1,0 +1,62 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Ten rounds of the learned systems
+#
+# IAT, Song et al.'s SFT, Xie et al. and A-INN, each with its shipped compact checkpoint at one setting of about 0.6
+# bpp, ten times on Kodak, from real streams and 8-bit pixels. Classical codecs at a similar rate lie beside them.
+
+# %%
+import json
+
+import pandas as pd
+from IPython.display import display
+
+from bench import plots, results
+from bench.generation_loss import loss_table, with_change
+from bench.rd import common_images, generation_means
+
+SHOWN = ["system", "bpp_1", "bpp_N", "psnr_1", "psnr_N", "drop", "drop_ms_ssim_db", "fixed_point", "delta_e"]
+there = "learned-ten" in results.made()
+if there:
+    learned = results.table("learned-ten")
+    beside = results.table("fifty")
+    beside = beside[beside["schedule"].isin(["quality:30", "quality:40", "quality:0.8"]) & (beside["generation"] <= 10)]
+    beside = beside[beside["codec"].isin(["jpeg", "webp", "jpeg2000"])]
+    records = common_images(pd.concat([learned, beside], ignore_index=True)).records
+    display(plots.generations(with_change(generation_means(records)), ("psnr", "psnr_change", "bpp")))
+else:
+    print("Not measured yet: python -m bench.results learned-ten")
+
+# %% [markdown]
+# ## In numbers
+
+# %%
+if there:
+    display(loss_table(records)[SHOWN].round(3).sort_values("drop"))
+
+# %% [markdown]
+# ## What these models are
+#
+# Budgets differ, and with them the level of each curve; how much a system loses from round to round says more than
+# where it begins. Iterations and minutes of each checkpoint's own training, without those it was started from:
+
+# %%
+if there:
+    rows = []
+    for path in sorted((results.FOLDER.parent / "baselines" / "checkpoints").glob("*.json")):
+        card = json.loads(path.read_text())
+        training = card["training"]
+        kept = {key: training[key] for key in ("iterations", "minutes", "device")}
+        rows.append({"checkpoint": path.stem} | kept | {"begins with": training["start"][:60]})
+    display(pd.DataFrame(rows))
