@@ -31,8 +31,8 @@ there = "learned-ten" in results.made()
 if there:
     learned = results.table("learned-ten")
     beside = results.table("fifty")
-    beside = beside[beside["schedule"].isin(["quality:30", "quality:40", "quality:0.8"]) & (beside["generation"] <= 10)]
-    beside = beside[beside["codec"].isin(["jpeg", "webp", "jpeg2000"])]
+    chosen = {"iat": "quality:0.5", "jpeg": "quality:30", "webp": "quality:40", "jpeg2000": "quality:0.8"}
+    beside = beside[(beside["codec"].map(chosen) == beside["schedule"]) & (beside["generation"] <= 10)]
     records = common_images(pd.concat([learned, beside], ignore_index=True)).records
     display(plots.generations(with_change(generation_means(records)), ("psnr", "psnr_change", "bpp")))
 else:
