@@ -52,11 +52,9 @@ if there:
 # where it begins. Iterations and minutes of each checkpoint's own training, without those it was started from:
 
 # %%
-if there:
-    rows = []
-    for path in sorted((results.FOLDER.parent / "baselines" / "checkpoints").glob("*.json")):
-        card = json.loads(path.read_text())
-        training = card["training"]
-        kept = {key: training[key] for key in ("iterations", "minutes", "device")}
-        rows.append({"checkpoint": path.stem} | kept | {"begins with": training["start"][:60]})
-    display(pd.DataFrame(rows))
+rows = []
+for path in sorted((results.FOLDER.parent / "baselines" / "checkpoints").glob("*.json")):
+    training = json.loads(path.read_text())["training"]
+    kept = {key: training[key] for key in ("iterations", "minutes", "device")}
+    rows.append({"checkpoint": path.stem} | kept | {"begins with": training["start"].partition(" (sha256")[0]})
+pd.DataFrame(rows)
