@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,8 @@ class LatentModel(nn.Module, ABC):
     """
 
     entropy: LatentPrior
+    synthesis_reads_hyper: ClassVar[bool] = False
+    """Whether the synthesis looks at z: its hyper-analysis is then part of the transform."""
 
     def prepare(self, level: Tensor | float, size: tuple[int, int]) -> Any:
         """What analysis and synthesis need of the level for images of ``size``; the level itself by default."""

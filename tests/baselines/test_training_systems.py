@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from skimage.data import astronaut, chelsea, coffee, rocket
 from skimage.io import imsave
 
@@ -16,7 +17,10 @@ import baselines.iat.config
 import baselines.sft.config
 import baselines.xie.config
 from baselines.learned.config import ModelConfig
+from baselines.learned.system import system
 from baselines.train import main
+from baselines.training.data import load_photographs
+from baselines.training.loop import Trainer, TrainingOptions
 from bench.codec import BenchError
 from bench.registry import create
 
@@ -102,6 +106,23 @@ def test_trains_and_exports_a_working_codec(
     codec = create(f"{system}[checkpoint={checkpoint}]")
     image = np.ascontiguousarray(astronaut()[:40, :50])
     assert codec.decode(codec.encode(image, codec.quality.default)).shape == image.shape
+
+
+def test_the_entropy_model_alone_leaves_the_images_alone(photographs: Path, tmp_path: Path) -> None:
+    loaded = load_photographs(photographs)
+    for name in ("sft", "iat"):
+        torch.manual_seed(0)
+        options = TrainingOptions(batch=1, crop=128, pool=4, bfloat16=False, lr_entropy=1e-2, warmup=1)
+        trainer = Trainer(system(name).build(TINY[name]), loaded, loaded, tmp_path / name, options)
+        x = trainer.validation[:1]
+        with torch.no_grad():
+            before = trainer.model(x, 0.5, noise=False)
+            for _ in range(2):
+                with torch.enable_grad():
+                    trainer.step(rate_only=True)
+            after = trainer.model(x, 0.5, noise=False)
+        assert torch.equal(after.x_hat, before.x_hat), name
+        assert not torch.equal(after.y_bits, before.y_bits), name
 
 
 def test_options_that_do_not_belong_together(photographs: Path) -> None:
