@@ -11,10 +11,10 @@
 # ---
 
 # %% [markdown]
-# # Ten rounds of the learned systems
+# # Five rounds of the learned systems
 #
 # IAT, Song et al.'s SFT, Xie et al. and A-INN, each with its shipped compact checkpoint at one setting of about 0.6
-# bpp, ten times on Kodak, from real streams and 8-bit pixels. Classical codecs at a similar rate lie beside them.
+# bpp, five times on Kodak, from real streams and 8-bit pixels. Classical codecs at a similar rate lie beside them.
 
 # %%
 import json
@@ -27,16 +27,16 @@ from bench.generation_loss import loss_table, with_change
 from bench.rd import common_images, generation_means
 
 SHOWN = ["system", "bpp_1", "bpp_N", "psnr_1", "psnr_N", "drop", "drop_ms_ssim_db", "fixed_point", "delta_e"]
-there = "learned-ten" in results.made()
+there = "learned-five" in results.made()
 if there:
-    learned = results.table("learned-ten")
+    learned = results.table("learned-five")
     beside = results.table("fifty")
     chosen = {"iat": "quality:0.5", "jpeg": "quality:30", "webp": "quality:40", "jpeg2000": "quality:0.8"}
-    beside = beside[(beside["codec"].map(chosen) == beside["schedule"]) & (beside["generation"] <= 10)]
+    beside = beside[(beside["codec"].map(chosen) == beside["schedule"]) & (beside["generation"] <= 5)]
     records = common_images(pd.concat([learned, beside], ignore_index=True)).records
     display(plots.generations(with_change(generation_means(records)), ("psnr", "psnr_change", "bpp")))
 else:
-    print("Not measured yet: python -m bench.results learned-ten")
+    print("Not measured yet: python -m bench.results learned-five")
 
 # %% [markdown]
 # ## In numbers
