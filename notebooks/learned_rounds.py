@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Five rounds of the learned systems
 #
-# IAT, Song et al.'s SFT, Xie et al. and A-INN, each with its shipped compact checkpoint at one setting of about 0.6
+# IAT, Xie et al. and A-INN, each with its shipped compact checkpoint at one setting of about 0.6
 # bpp, five times on Kodak, from real streams and 8-bit pixels. Classical codecs at a similar rate lie beside them.
 
 # %%

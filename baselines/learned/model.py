@@ -38,8 +38,9 @@ class LatentModel(nn.Module, ABC):
     """
 
     entropy: LatentPrior
-    synthesis_reads_hyper: ClassVar[bool] = False
-    """Whether the synthesis looks at z: its hyper-analysis is then part of the transform."""
+    hyper_parts: ClassVar[tuple[str, ...]] = ()
+    """Beginnings of the names of the hyper-analysis' parameters, where the synthesis looks at z: they are part of the
+    transform then."""
 
     def prepare(self, level: Tensor | float, size: tuple[int, int]) -> Any:
         """What analysis and synthesis need of the level for images of ``size``; the level itself by default."""

@@ -136,7 +136,7 @@ class SFT(LatentModel):
     """Song et al. 2021. Images of at least 128 pixels a side: reflect padding needs three rows at every stage."""
 
     entropy: SFTPrior
-    synthesis_reads_hyper = True
+    hyper_parts = ("entropy.conditions.", "entropy.convs.", "entropy.transforms.", "entropy.blocks.")
 
     def __init__(self, config: SFTConfig) -> None:
         super().__init__()

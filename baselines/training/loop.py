@@ -107,7 +107,8 @@ class Trainer:
     def _groups(self) -> list[dict[str, Any]]:
         groups: dict[str, list[nn.Parameter]] = {"entropy": [], "mix": [], "transform": []}
         for name, parameter in self.model.named_parameters():
-            kind = "entropy" if name.startswith("entropy.") else "mix" if ".mix." in name else "transform"
+            entropy = name.startswith("entropy.") and not name.startswith(self.model.hyper_parts)
+            kind = "entropy" if entropy else "mix" if ".mix." in name else "transform"
             groups[kind].append(parameter)
         o = self.options
         rates = {"entropy": o.lr_entropy, "mix": o.lr_mix, "transform": o.lr_transform}
@@ -156,7 +157,7 @@ class Trainer:
         y, level = self.pool.draw(o.batch, self.generator)
         with self._autocast():
             # what the synthesis reads must not move without it
-            with torch.set_grad_enabled(not self.model.synthesis_reads_hyper):
+            with torch.set_grad_enabled(not self.model.hyper_parts):
                 z = self.model.hyper_analysis(y, level)
             y_bits, z_bits = self.model.entropy.bits_given(z, y, torch.round(y), noise=True)
         loss, bpp = rate(y_bits + z_bits, o.crop**2, level, o.balance)
