@@ -97,9 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BenchError("--weights and --transform both say what to begin with; leave one out.")
     if args.entropy and (args.weights or args.transform):
         raise BenchError("--entropy is for a model that begins anew: leave out --weights and --transform.")
-    weights = located(args.weights) if args.weights and not resumed else None
-    transform = located(args.transform) if args.transform and not resumed else None
-    entropy = located(args.entropy) if args.entropy and not resumed else None
+    weights, transform, entropy = (_source(args, option) for option in ("weights", "transform", "entropy"))
+    if resumed:
+        weights = transform = entropy = None
     model = continued(weights, chosen, config, options.lagrangian) if weights else chosen.build(config)
     everything = load_photographs(args.data, args.cache)
     train, held_back = everything.split(min(48, len(everything.offsets) // 4))
@@ -138,6 +138,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     trainer.run(args.minutes, args.evaluate_every, export)
     print(f"checkpoint {path}")
     return 0
+
+
+def _source(args: argparse.Namespace, option: str) -> Path | None:
+    """The checkpoint that an option names."""
+    name = getattr(args, option)
+    if name is None:
+        return None
+    path = located(name)
+    if not path.is_file():
+        raise BenchError(f"No checkpoint at {path}; name another with --{option}.")
+    return path
 
 
 def configuration(args: argparse.Namespace, chosen: System) -> tuple[ModelConfig, str]:

@@ -66,7 +66,7 @@ def load_photographs(folder: Path, cache: Path | None = None, workers: int = 2) 
     """Read every image under ``folder``, from ``cache`` (a .npz-less pair of .npy files) where that is current.
 
     Raises:
-        BenchError: the folder is missing or holds no images.
+        BenchError: the folder is missing, holds no images, or one that can't be read.
     """
     if not folder.is_dir():
         raise BenchError(f"No folder of training photographs at {folder}; name one with --data.")
@@ -94,5 +94,8 @@ def load_photographs(folder: Path, cache: Path | None = None, workers: int = 2) 
 
 
 def _read(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise BenchError(f"{path} can't be read as an image ({error}): take it out of the folder of --data.") from error

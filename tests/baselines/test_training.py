@@ -207,3 +207,12 @@ def test_training_goes_on_from_a_checkpoint(folder: Path, tmp_path: Path, monkey
         main([*more, "--minutes", "1", "--nonlocal"])
     with pytest.raises(BenchError, match="No checkpoint at"):
         main([*arguments, "--minutes", "1", "--weights", "nothing.safetensors"])
+    with pytest.raises(BenchError, match=r"No checkpoint at .*nothing.*; name another with --entropy"):
+        main([*arguments, "--minutes", "1", "--entropy", "nothing"])
+    spoilt = tmp_path / "spoilt"
+    spoilt.mkdir()
+    (spoilt / "text.png").write_text("no image")
+    with pytest.raises(
+        BenchError, match=r"text\.png can't be read as an image .*: take it out of the folder of --data"
+    ):
+        main(["iat", "--data", str(spoilt), "--minutes", "1"])
