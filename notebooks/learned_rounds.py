@@ -46,6 +46,10 @@ if there:
     display(loss_table(records)[SHOWN].round(3).sort_values("drop"))
 
 # %% [markdown]
+# At these weights re-encoding costs Xie et al. 0.04 dB in five rounds and A-INN 0.13 dB, less with every round. A-INN's
+# separate decoder networks (denoising, refinement) are no inverse of its analysis, and Xie et al.'s attention begins
+# as nothing: with so little training that says more about where the systems begin than about their designs.
+#
 # ## What these models are
 #
 # Budgets differ, and with them the level of each curve; how much a system loses from round to round says more than
