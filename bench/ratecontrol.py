@@ -21,7 +21,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from bench.codec import BenchError, Codec, CodecError, HintsRate, Image, QualityScale
 
@@ -147,8 +147,7 @@ def search(
         return 8.0 * len(streams[quality]) / pixels
 
     first = hint() if start is None else None
-    rules: dict[str, Any] = {"start": start, "side": side, "hold": hold}
-    found = find_quality(rate, codec.quality, target, name=codec.name, hint=first, **rules)
+    found = find_quality(rate, codec.quality, target, name=codec.name, hint=first, start=start, side=side, hold=hold)
     return Hit(streams[found.quality], found)
 
 

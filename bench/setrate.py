@@ -118,8 +118,9 @@ def _send(
     assert step.target is not None
     hint = step.target if codec.quality.unit == "bpp" else None
     try:
-        rules: dict[str, Any] = {"start": start, "side": step.side, "hold": step.hold}
-        found = find_quality(rate, codec.quality, step.target, name=codec.name, hint=hint, **rules)
+        found = find_quality(
+            rate, codec.quality, step.target, name=codec.name, hint=hint, start=start, side=step.side, hold=step.hold
+        )
     except BenchError as error:
         raise GenerationFailed(str(error).replace("on this image", "on this set")) from error
     return streams.get(found.quality) or send(found.quality), found
