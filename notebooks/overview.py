@@ -52,5 +52,5 @@ pd.concat(losses).pivot(index="codec", columns="protocol", values="drop")[list(P
 # That a codec holds still at one setting says little about what it does when the setting moves. JPEG has few
 # qualities: at one rate it soon stays at one of them, and only a falling rate breaks it up. IAT's level is
 # continuous; it is left alone here while its rate stays within 10 % of what is asked, and where it has to move, what
-# had come to rest drifts. Falling from 1.03 to 0.82 bpp, where these chains end, costs about 1.3 dB on the RD curves
+# had come to rest drifts. Falling from 1.03 to 0.82 bpp, where these chains end, costs 1.1 to 1.4 dB on the RD curves
 # of these codecs; the rest of the third panel is re-encoding.
