@@ -97,10 +97,12 @@ def style(codec: str, variant: int = 0) -> Style:
 
 
 def label(system: str, schedule: str) -> str:
-    """What a curve is called: ``jpeg, quality 75``; a schedule that the system's name holds already is not repeated,
+    """What a curve is called: ``jpeg, quality 75``; what the system's name holds of a schedule already is not repeated,
     nor are the digits of a named list."""
     if schedule not in system:
-        return f"{system}, {schedule.replace(':', ' ')}"
+        point, comma, rules = schedule.partition(",")
+        asked = point if comma and rules in system else schedule
+        return f"{system}, {asked.replace(':', ' ')}"
     return re.sub(r"@[0-9a-f]{8}(?=\]|, |$)", "", system).replace("[list:", "[")
 
 

@@ -201,6 +201,7 @@ def test_carriers_and_protocols_are_curves_of_their_own_and_named(draw):
 
 def test_names_of_curves():
     assert plots.label("jpeg", "quality:75") == "jpeg, quality 75"
+    assert plots.label("iat [bpp,hold:0.1]", "bpp:0.791,hold:0.1") == "iat [bpp,hold:0.1], bpp 0.791"
     assert plots.label("jpeg [list:fig6@3278d2be]", "list:fig6@3278d2be") == "jpeg [fig6]"
     assert plots.label("iat [float, drift:1:0.5]", "drift:1:0.5") == "iat [float, drift:1:0.5]"
     assert plots.label("chain:jpeg:75>webp:80", "chain:jpeg:75>webp:80") == "chain:jpeg:75>webp:80"
