@@ -38,13 +38,15 @@ class LatentModel(nn.Module, ABC):
     """
 
     entropy: LatentPrior
-    hyper_parts: ClassVar[tuple[str, ...]] = ()
-    """Beginnings of the names of the hyper-analysis' parameters, where the synthesis looks at z: they are part of the
-    transform then."""
+    careful_parts: ClassVar[tuple[str, ...]] = ()
+    """Beginnings of the names of parameters that small steps of training already upset."""
 
     def prepare(self, level: Tensor | float, size: tuple[int, int]) -> Any:
         """What analysis and synthesis need of the level for images of ``size``; the level itself by default."""
         return level
+
+    def hold_gradients(self) -> None:
+        """Forget, after a backward pass, gradients of parameters that are not to be trained; none by default."""
 
     @abstractmethod
     def analysis(self, x: Tensor, prepared: Any) -> Tensor:

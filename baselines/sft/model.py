@@ -5,6 +5,8 @@ The encoder's conditions start from the quality map; the decoder's from the hype
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,6 +24,9 @@ from baselines.sft.layers import (
     next_condition,
     up,
 )
+
+CARRIERS = 4
+"""So many hyper-latents, the first, tell the level, where training begins as ``baselines.sft.start`` says."""
 
 
 def _hidden(config: SFTConfig) -> tuple[int, int]:
@@ -136,7 +141,15 @@ class SFT(LatentModel):
     """Song et al. 2021. Images of at least 128 pixels a side: reflect padding needs three rows at every stage."""
 
     entropy: SFTPrior
-    hyper_parts = ("entropy.conditions.", "entropy.convs.", "entropy.transforms.", "entropy.blocks.")
+    # through these pass the local mean, and the level on its way to the gain of all latents and back
+    careful_parts = (
+        "g_a.convs.",
+        "g_a.conditions.",
+        "g_s.conditions.",
+        "g_s.hyper_condition.",
+        "g_s.ups.",
+        "g_s.last.",
+    )
 
     def __init__(self, config: SFTConfig) -> None:
         super().__init__()
@@ -154,3 +167,23 @@ class SFT(LatentModel):
 
     def synthesis(self, y_hat: Tensor, z_hat: Tensor, prepared: Tensor | float) -> Tensor:
         return self.g_s(y_hat, z_hat)
+
+    def carries_level(self) -> bool:
+        """Whether the first hyper-latents tell the level and nothing else, as ``baselines.sft.start`` makes them."""
+        last: Any = self.entropy.convs[2]
+        rows = last.weight[:CARRIERS]
+        alone = torch.zeros_like(rows)
+        alone[range(CARRIERS), range(CARRIERS), 2, 2] = 1
+        return torch.allclose(rows, alone, atol=1e-4)
+
+    def hold_gradients(self) -> None:
+        """What tells the level is not trained: the synthesis amplifies every error of it."""
+        if not self.carries_level():
+            return
+        prior: Any = self.entropy
+        for parameter in (*prior.conditions.parameters(), *prior.transforms.parameters()):
+            parameter.grad = None
+        for layer in (prior.convs[1], prior.convs[2], *(block.convs[1] for block in prior.blocks)):
+            for parameter in (layer.weight, layer.bias):
+                if parameter.grad is not None:
+                    parameter.grad[:CARRIERS] = 0

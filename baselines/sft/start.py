@@ -4,7 +4,8 @@ Everything starts linear: the normalisations hardly divide, the residual blocks 
 change nothing but by the level. Stage by stage, the strided convolutions take the 2 x 2 pixels of each of their inputs
 to the strongest principal components of training blocks, and the transposed ones take them back. Before the last
 stage, all but the strongest component (the local mean) are multiplied by exp(TAU L / 2), as the loss wants; the decoder
-knows the level from hyper-latents that carry it, and divides. What the start does not use keeps its random weights.
+knows the level from hyper-latents that carry it, and divides. The entropy model expects of each latent its spread over
+the training blocks. What the start does not use keeps its random weights.
 """
 
 from __future__ import annotations
@@ -16,16 +17,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from baselines.entropy.gaussian import SCALE_MIN
 from baselines.inn.start import quantiser_gain
 from baselines.sft.layers import GDN1, FeatureTransform, TransformedBlock
-from baselines.sft.model import SFT
+from baselines.sft.model import CARRIERS, SFT
 from baselines.training.losses import TAU, THETA
+
+GREY = 0.5
+"""Taken off first and put back last: the smaller the local means, the less a step of training can spoil them."""
 
 GAMMA = 1e-6
 """Of the normalisations: they divide by 1 + GAMMA |x|."""
 
-CARRIERS, UNIT = 4, 64.0
-"""So many hyper-latents carry UNIT times the level; their mean tells it to 1 / (UNIT sqrt(12 CARRIERS))."""
+UNIT = 64.0
+"""The hyper-latents that carry the level are UNIT times it; their mean tells it to 1 / (UNIT sqrt(12 CARRIERS))."""
+
+HYPER_SPREAD = 0.7
+"""Standard deviation that the other hyper-latents begin with."""
 
 MEAN_LEVEL = 0.5
 """The local mean is quantised as this level wants it, at all levels: an error of its gain would be seen."""
@@ -48,7 +56,7 @@ def start(model: SFT, blocks: Tensor, lagrangian: float = THETA) -> None:
         elif isinstance(module, TransformedBlock):
             _zero(module.convs[1])
     parts: Any = model  # of whose layers mypy knows the base class only
-    _cascade(parts, blocks)
+    spread = _cascade(parts, blocks)
     gain = quantiser_gain(lagrangian)
     parts.g_a.convs[-1].weight.mul_(gain)
     parts.g_s.ups[0].weight.div_(gain)
@@ -56,17 +64,26 @@ def start(model: SFT, blocks: Tensor, lagrangian: float = THETA) -> None:
     mean = math.exp(TAU / 2 * MEAN_LEVEL)
     _set_gain(parts.g_a.transforms[-1], TAU / 2, mean)
     _set_gain(parts.g_s.transforms[0], -TAU / 2, 1 / mean)
+    spread[0] *= mean
+    _expect(parts, gain * spread)
+    _spread_hyper(parts, blocks)
 
 
-def _cascade(model: Any, blocks: Tensor) -> None:
-    """The strided convolutions as principal components, the transposed ones as their transposes."""
+def _cascade(model: Any, blocks: Tensor) -> Tensor:
+    """The strided convolutions as principal components, the transposed ones as their transposes.
+
+    Returns:
+        root mean square of each latent, (M,).
+    """
     first, last = model.g_a.convs[0], model.g_s.last
     colours = min(3, len(first.weight))
     _zero(first, colours)
     _zero(last)
     for colour in range(colours):
         first.weight[colour, colour, 2, 2] = last.weight[colour, colour, 2, 2] = 1
-    x = blocks[:, :colours].double()
+    first.bias[:colours] = -GREY
+    last.bias[:] = GREY
+    x = blocks[:, :colours].double() - GREY
     for convolve, grow in zip(model.g_a.convs[1:], reversed(model.g_s.ups), strict=True):
         count, channels, height, width = x.shape
         pairs = x.reshape(count, channels, height // 2, 2, width // 2, 2).permute(0, 2, 4, 1, 3, 5)
@@ -81,6 +98,43 @@ def _cascade(model: Any, blocks: Tensor) -> None:
         grow.weight[:kept, :channels, 2:4, 2:4] = taps
         grow.bias[:channels] = 0
         x = (vectors @ basis.T).reshape(count, height // 2, width // 2, kept).permute(0, 3, 1, 2)
+    used = x.pow(2).mean((0, 2, 3)).sqrt().float()
+    return torch.cat((used, torch.zeros(len(convolve.weight) - len(used))))
+
+
+def _expect(model: Any, spread: Tensor) -> None:
+    """The entropy model begins with the spread that each latent has over the training blocks, at every level."""
+    first, middle, last = (model.entropy.h_s[i] for i in (0, 2, 4))
+    _pass_first(first)
+    carried = slice(CARRIERS)
+    first.weight[carried, 0] = first.weight[0, 0] / (UNIT * CARRIERS)
+    _pass_first(middle)
+    latents = len(spread)
+    logarithmic = model.entropy.config.domain == "log"
+    centre = math.exp(TAU / 2 * MEAN_LEVEL)
+    last.weight.mul_(0.1)
+    last.weight[:, 0] = 0
+    last.bias.zero_()
+    if logarithmic:
+        last.weight[1:latents, 0, 1, 1] = TAU / 2
+        last.bias[:latents] = torch.log(spread.clamp_min(SCALE_MIN))
+    else:
+        last.bias[:latents] = (centre * spread).clamp_min(SCALE_MIN)
+        last.bias[0] = spread[0]
+
+
+def _spread_hyper(model: Any, blocks: Tensor) -> None:
+    """The hyper-latents that do not carry the level vary by a few steps, so that they tell something."""
+    side = min(8, math.isqrt(len(blocks)))
+    count = min(16, len(blocks) // side**2)
+    tiles = blocks[: count * side**2].reshape(count, side, side, 3, 16, 16)
+    images = tiles.permute(0, 3, 1, 4, 2, 5).reshape(count, 3, 16 * side, 16 * side)
+    level = torch.full_like(images[:, :1], 0.5)
+    z = model.hyper_analysis(model.analysis(images, level), level)[:, CARRIERS:]
+    factor = (HYPER_SPREAD / z.std((0, 2, 3)).clamp_min(1e-6)).clamp_max(1e4)
+    last = model.entropy.convs[2]
+    last.weight[CARRIERS:] *= factor[:, None, None, None]
+    last.bias[CARRIERS:] = (last.bias[CARRIERS:] - z.mean((0, 2, 3))) * factor
 
 
 def _carry_level(model: Any) -> None:

@@ -31,8 +31,9 @@ class TrainingOptions:
         batch, crop: images a step and their side in pixels (a multiple of 64). At 128 the entropy model learns what
             zero padding does to 2 x 2 hyper-latents, and loses on whole images what it gains on such crops.
         lr_entropy, lr_transform, lr_mix: peak Adam rates of the entropy model, the transform's networks and the
-            invertible 1x1 matrices (which start as a good basis and need small steps).
-        warmup: iterations of linear learning-rate warm-up.
+            invertible 1x1 matrices (which start as a good basis and need small steps) with the model's other
+            ``careful_parts``.
+        warmup: iterations of linear learning-rate warm-up; the transform's begins with its first own iteration.
         entropy_first: share of the budget, at its start, that trains the entropy model alone, on latents of a pool:
             such an iteration costs a small part of a full one, and the transform's gradients mean little before.
         decay: share of the budget, at its end, over which the rates fall as a cosine to a twentieth.
@@ -98,7 +99,7 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.optimizer = torch.optim.Adam(self._groups(), betas=(0.9, 0.99), eps=1e-9, fused=True)
         self.generator = torch.Generator().manual_seed(options.seed)
-        self.iteration, self.seconds, self.skipped = 0, 0.0, 0
+        self.iteration, self.joint, self.seconds, self.skipped = 0, 0, 0.0, 0
         self.pool, self.worn = LatentPool(options.pool), 0
         self.history: list[dict[str, Any]] = []
         self.stopped = False
@@ -107,20 +108,20 @@ class Trainer:
     def _groups(self) -> list[dict[str, Any]]:
         groups: dict[str, list[nn.Parameter]] = {"entropy": [], "mix": [], "transform": []}
         for name, parameter in self.model.named_parameters():
-            entropy = name.startswith("entropy.") and not name.startswith(self.model.hyper_parts)
-            kind = "entropy" if entropy else "mix" if ".mix." in name else "transform"
+            careful = ".mix." in name or name.startswith(self.model.careful_parts)
+            kind = "mix" if careful else "entropy" if name.startswith("entropy.") else "transform"
             groups[kind].append(parameter)
         o = self.options
         rates = {"entropy": o.lr_entropy, "mix": o.lr_mix, "transform": o.lr_transform}
-        return [{"params": p, "lr": rates[k], "peak": rates[k]} for k, p in groups.items()]
+        return [{"params": p, "lr": rates[k], "peak": rates[k], "entropy": k == "entropy"} for k, p in groups.items()]
 
     def _set_rates(self, progress: float) -> None:
         o = self.options
-        warm = min(1.0, (self.iteration + 1) / o.warmup)
         tail = max(0.0, (progress - (1 - o.decay)) / o.decay) if o.decay else 0.0
-        factor = warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, tail))))
+        factor = 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, tail)))
         for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * factor
+            done = self.iteration if group["entropy"] else self.joint
+            group["lr"] = group["peak"] * factor * min(1.0, (done + 1) / o.warmup)
 
     def step(self, rate_only: bool = False) -> tuple[float, float, float]:
         """One iteration, of the entropy model alone where ``rate_only``; returns loss, bpp and mean squared error.
@@ -130,6 +131,7 @@ class Trainer:
         loss, bpp, error = self._rate() if rate_only else self._rate_and_distortion()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        self.model.hold_gradients()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
@@ -137,6 +139,7 @@ class Trainer:
         else:
             self.skipped += 1
         self.iteration += 1
+        self.joint += not rate_only
         return float(loss.detach()), float(bpp.detach().mean()), float(error.detach().mean())
 
     def _rate_and_distortion(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -156,9 +159,7 @@ class Trainer:
         self.worn += 1
         y, level = self.pool.draw(o.batch, self.generator)
         with self._autocast():
-            # what the synthesis reads must not move without it
-            with torch.set_grad_enabled(not self.model.hyper_parts):
-                z = self.model.hyper_analysis(y, level)
+            z = self.model.hyper_analysis(y, level)
             y_bits, z_bits = self.model.entropy.bits_given(z, y, torch.round(y), noise=True)
         loss, bpp = rate(y_bits + z_bits, o.crop**2, level, o.balance)
         return loss, bpp, torch.zeros_like(bpp)
@@ -283,6 +284,7 @@ class Trainer:
             "crops": self.generator.get_state(),
             "noise": torch.get_rng_state(),
             "iteration": self.iteration,
+            "joint": self.joint,
             "seconds": self.seconds,
             "skipped": self.skipped,
             "pool": self.pool.state(),
@@ -305,15 +307,16 @@ class Trainer:
         state: dict[str, Any] = torch.load(self.folder / "state.pt", map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average = state["average"]
-        peaks = [group["peak"] for group in self.optimizer.param_groups]
+        asked = [{key: group[key] for key in ("peak", "entropy")} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
-        for group, peak in zip(self.optimizer.param_groups, peaks, strict=True):
-            group["peak"] = peak  # the rates asked for now, not those of before
+        for group, own in zip(self.optimizer.param_groups, asked, strict=True):
+            group.update(own)  # the rates asked for now, not those of before
         self.generator.set_state(state["crops"].cpu())
         torch.set_rng_state(state["noise"].cpu())
         if "noise_cuda" in state and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["noise_cuda"].cpu(), self.device)
         self.iteration, self.seconds, self.skipped = state["iteration"], state["seconds"], state["skipped"]
+        self.joint = state["joint"]
         self.pool.restore(state["pool"])
         self.worn = state["worn"]
         self.history = json.loads(state["history"])

@@ -113,7 +113,9 @@ def test_the_entropy_model_alone_leaves_the_images_alone(photographs: Path, tmp_
     for name in ("sft", "iat"):
         torch.manual_seed(0)
         options = TrainingOptions(batch=1, crop=128, pool=4, bfloat16=False, lr_entropy=1e-2, warmup=1)
-        trainer = Trainer(system(name).build(TINY[name]), loaded, loaded, tmp_path / name, options)
+        model = system(name).build(TINY[name])
+        system(name).start(model, loaded.crops(100, 16, torch.Generator().manual_seed(0)), 0.0012)
+        trainer = Trainer(model, loaded, loaded, tmp_path / name, options)
         groups = [len(group["params"]) for group in trainer.optimizer.param_groups]
         assert sum(groups) == len(list(trainer.model.parameters()))
         x = trainer.validation[:1]
