@@ -16,13 +16,22 @@ from baselines.storage import pack, unpack
 from bench.codec import BenchError
 
 
-def save_checkpoint(path: Path, tensors: dict[str, Tensor], card: dict[str, Any], small: bool = False) -> None:
+def save_checkpoint(
+    path: Path, tensors: dict[str, Tensor], card: dict[str, Any], small: bool = False, base: Path | None = None
+) -> None:
     """Write ``path`` (safetensors, card in its metadata) and ``path`` with suffix .json, each atomically.
 
-    ``small`` stores the weights as ``baselines.storage`` says, otherwise they are kept exactly.
+    Args:
+        path, tensors, card: what goes where.
+        small: store the weights as ``baselines.storage`` says; otherwise they are kept exactly.
+        base: a checkpoint beside ``path``, whose tensors are not stored again; ``small`` only.
     """
+    held: dict[str, Tensor] = {}
+    if base:
+        held, _, digest = load_checkpoint(base)
+        card = card | {"base": {"file": base.name, "sha256": digest}}
     card_text = json.dumps(card, indent=1, sort_keys=True)
-    stored = pack(tensors) if small else {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    stored = pack(tensors, held) if small else {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     data = save(stored, {"card": card_text})
     path.parent.mkdir(parents=True, exist_ok=True)
     for target, content in ((path, data), (path.with_suffix(".json"), (card_text + "\n").encode())):
@@ -45,7 +54,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]
     try:
         with safe_open(path, framework="pt") as file:
             card = json.loads((file.metadata() or {}).get("card", "null"))
-            stored = unpack({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
+            held = _base(path, card["base"]) if "base" in (card or {}) else {}
+            stored = unpack({key: file.get_tensor(key) for key in file.keys()}, held)  # noqa: SIM118
             tensors = {key: _float(value) for key, value in stored.items()}
     except (SafetensorError, ValueError, OSError, RuntimeError, TypeError, KeyError, AttributeError) as error:
         raise BenchError(
@@ -54,6 +64,20 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]
     if not isinstance(card, dict) or "config" not in card:
         raise BenchError(f"{path} has no card that says which model it is; name another with --checkpoint.")
     return tensors, card, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _base(path: Path, base: dict[str, str]) -> dict[str, Tensor]:
+    """The tensors of the checkpoint beside ``path`` that it leans on."""
+    file = path.with_name(Path(base["file"]).name)
+    if not file.is_file():
+        raise BenchError(f"{path.name} holds only what differs from {file.name}, which is not beside it: put it there.")
+    tensors, card, digest = load_checkpoint(file) if file != path else ({}, {"base": file}, "")
+    if digest != base["sha256"] or "base" in card:
+        raise BenchError(
+            f"{path.name} holds only what differs from {file.name}, but not from the one beside it: "
+            f"expected sha256 {base['sha256'][:16]}, found {digest[:16] or 'none'}."
+        )
+    return tensors
 
 
 def _float(tensor: Tensor) -> Tensor:

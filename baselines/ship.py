@@ -4,8 +4,9 @@
     python -m bench.results rd
     python -m baselines.ship iat-compact --rd results/kodak/rd.parquet
 
-The weights are stored as ``baselines.storage`` says. The card beside them has the RD table; it is not in the file,
-whose sha256 is the codec's identity in that very table.
+The weights are stored as ``baselines.storage`` says; with ``--base`` only those that differ from another file's, which
+must lie beside it. The card beside them has the RD table; it is not in the file, whose sha256 is the codec's identity
+in that very table.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("checkpoint", help="file to ship, or the name of a shipped checkpoint with --rd")
     p.add_argument("--name", help="what to call it (default: the file's name)")
+    p.add_argument("--base", help="shipped checkpoint whose tensors are not stored again, such as iat-compact")
     p.add_argument("--into", type=Path, default=SHIPPED, help="folder (default: the shipped checkpoints)")
     p.add_argument("--rd", type=Path, help="table of bench.results: means go into the card")
     return p
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = Path(args.checkpoint)
     tensors, card, _ = load_checkpoint(source)
     target = args.into / f"{args.name or source.stem}.safetensors"
-    save_checkpoint(target, tensors, card, small=True)
+    save_checkpoint(target, tensors, card, small=True, base=located(args.base) if args.base else None)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB (was {source.stat().st_size / 1e6:.1f})")
     return 0
 

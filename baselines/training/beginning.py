@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from baselines.checkpoint import load_checkpoint
 from baselines.inn.start import quantiser_gain
@@ -47,14 +48,24 @@ def continued(weights: Path, chosen: System, config: ModelConfig, lagrangian: fl
 
 
 def take_transform(model: LatentModel, checkpoint: Path, chosen: System) -> None:
-    """Fill everything but the entropy model; raises BenchError where the two transforms are not of one shape."""
+    """Fill everything but the entropy model; raises BenchError where the two transforms are not of one shape.
+
+    IAT of a scalar level takes the networks of a quality map as they act on a uniform one, away from its border.
+    """
     source, own = (
         {key: value for key, value in each.state_dict().items() if not key.startswith("entropy.")}
         for each in (load_model(checkpoint, chosen), model)
     )
+    if getattr(model.config, "level", None) == "scalar":
+        source = {key: on_uniform_map(value) if "mlp_" in key else value for key, value in source.items()}
     if problem := mismatch(own, source):
         raise BenchError(f"--transform {checkpoint.name} has another transform than the options ask for: {problem}.")
     model.load_state_dict(source, strict=False)
+
+
+def on_uniform_map(weight: Tensor) -> Tensor:
+    """Kernels (O, I, k, k) -> (O, I, 1, 1) with the same effect where the input is the same at all positions."""
+    return weight.sum((2, 3), keepdim=True) if weight.dim() == 4 else weight
 
 
 def take_entropy(model: LatentModel, checkpoint: Path) -> None:

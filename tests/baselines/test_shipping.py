@@ -46,6 +46,35 @@ def test_small_weights_are_nearly_the_same(tmp_path: Path) -> None:
     assert load_model(tmp_path / "small.safetensors", system("iat")).config == SMALL
 
 
+def test_a_file_may_hold_only_what_differs_from_another(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    tensors = IAT(SMALL).state_dict()
+    save_checkpoint(tmp_path / "first.safetensors", tensors, CARD, small=True)
+    first = load_checkpoint(tmp_path / "first.safetensors")[0]
+    other = {name: value + name.startswith("entropy.") for name, value in first.items()}
+    save_checkpoint(tmp_path / "trained.safetensors", other, CARD)
+    ship = ["--into", str(tmp_path), "--base", str(tmp_path / "first.safetensors")]
+    assert main([str(tmp_path / "trained.safetensors"), "--name", "second", *ship]) == 0
+    whole, part = (tmp_path / f"{name}.safetensors" for name in ("first", "second"))
+    assert part.stat().st_size < 0.9 * whole.stat().st_size
+    found = load_checkpoint(part)[0]
+    assert found.keys() == first.keys()
+    for name, value in first.items():
+        assert torch.equal(found[name], value) != name.startswith("entropy."), name
+    save_checkpoint(whole, tensors, CARD | {"other": 1}, small=True)
+    with pytest.raises(BenchError, match="not from the one beside it: expected sha256"):
+        load_checkpoint(part)
+    whole.unlink()
+    with pytest.raises(BenchError, match=r"differs from first\.safetensors, which is not beside it"):
+        load_checkpoint(part)
+    save_checkpoint(part, tensors, CARD | {"base": {"file": part.name, "sha256": "0"}})
+    with pytest.raises(BenchError, match="not from the one beside it"):
+        load_checkpoint(part)
+    save_checkpoint(part, tensors, CARD | {"base": 3})
+    with pytest.raises(BenchError, match="not a readable safetensors checkpoint"):
+        load_checkpoint(part)
+
+
 def test_zeros_take_no_room_and_small_tensors_stay_exact() -> None:
     tensors = {"zero": torch.zeros(100, 100), "few": torch.rand(9, 9), "count": torch.arange(5000)}
     stored = pack(tensors)
@@ -60,11 +89,12 @@ def test_zeros_take_no_room_and_small_tensors_stay_exact() -> None:
         {"a.int8": torch.ones(8, 8, dtype=torch.int8)},
         {"a.int8": torch.ones(8, 8, dtype=torch.int8), "a.int8_scale": torch.ones(7)},
         {"a.int8": torch.ones(8, 8), "a.int8_scale": torch.ones(8)},
+        {"a.base": torch.zeros(0)},
         {"a.zeros": torch.tensor([-1, 4])},
         {"a.zeros": torch.tensor([1.5, 4.0])},
         {"a.zeros": torch.tensor([2**31, 2**31])},
     ],
-    ids=["no scales", "wrong scales", "no integers", "negative", "fractions", "huge"],
+    ids=["no scales", "wrong scales", "no integers", "no base", "negative", "fractions", "huge"],
 )
 def test_what_does_not_fit_is_refused(stored: dict[str, torch.Tensor], tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"

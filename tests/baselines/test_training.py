@@ -11,6 +11,8 @@ from PIL import Image
 from baselines.checkpoint import load_checkpoint
 from baselines.iat.config import PRESETS, IATConfig
 from baselines.iat.model import IAT
+from baselines.learned.system import system
+from baselines.learned.weights import load_model
 from baselines.train import main
 from baselines.training.data import Photographs, load_photographs
 from baselines.training.loop import Trainer, TrainingOptions
@@ -199,8 +201,14 @@ def test_training_goes_on_from_a_checkpoint(folder: Path, tmp_path: Path, monkey
         main([*arguments, "--no-context", "--entropy", str(weights), "--minutes", "1"])
     with pytest.raises(BenchError, match="leave out --weights and --transform"):
         main([*more, "--entropy", str(weights), "--minutes", "1"])
+    scalar = ["--level", "scalar", "--transform", str(weights), "--entropy-first", "1", "--out", "fifth"]
+    assert main([*arguments, *scalar, "--minutes", "0.001", "--no-bfloat16"]) == 0
+    models = (load_model(path, system("iat")) for path in (weights, Path("fifth/iat-compact-levelscalar.safetensors")))
+    one, other = (model.prepare(0.3, (640, 640))[3] for model in models)
+    for found, of_a_map in zip(other, one, strict=True):
+        assert torch.allclose(found, of_a_map[:, :, 20:21, 20:21], atol=1e-5)
     with pytest.raises(BenchError, match="another transform than the options ask for"):
-        main([*arguments, "--transform", str(weights), "--level", "scalar", "--minutes", "1"])
+        main([*arguments, "--transform", str(weights), "--latent", "12", "--minutes", "1"])
     with pytest.raises(BenchError, match="leave one out"):
         main([*more, "--transform", str(weights), "--minutes", "1"])
     with pytest.raises(BenchError, match="non_local = False instead of True"):
