@@ -185,5 +185,13 @@ class SFT(LatentModel):
             parameter.grad = None
         for layer in (prior.convs[1], prior.convs[2], *(block.convs[1] for block in prior.blocks)):
             for parameter in (layer.weight, layer.bias):
-                if parameter.grad is not None:
-                    parameter.grad[:CARRIERS] = 0
+                _forget(parameter)
+        reader: Any = self.g_s.hyper_condition
+        for first in (reader[0], prior.h_s[0]):
+            _forget(first.weight)
+
+
+def _forget(parameter: nn.Parameter) -> None:
+    """No gradient for what the first channels come from or, of a transposed convolution, go to."""
+    if parameter.grad is not None:
+        parameter.grad[:CARRIERS] = 0

@@ -106,8 +106,7 @@ def _expect(model: Any, spread: Tensor) -> None:
     """The entropy model begins with the spread that each latent has over the training blocks, at every level."""
     first, middle, last = (model.entropy.h_s[i] for i in (0, 2, 4))
     _pass_first(first)
-    carried = slice(CARRIERS)
-    first.weight[carried, 0] = first.weight[0, 0] / (UNIT * CARRIERS)
+    _read_level(first)
     _pass_first(middle)
     latents = len(spread)
     logarithmic = model.entropy.config.domain == "log"
@@ -144,9 +143,8 @@ def _carry_level(model: Any) -> None:
         for layer in condition:
             if not isinstance(layer, nn.LeakyReLU):
                 _pass_first(layer)
-    entry = model.g_s.hyper_condition[0]
+    _read_level(model.g_s.hyper_condition[0])
     carried = slice(CARRIERS)
-    entry.weight[carried, 0] = entry.weight[0, 0] / (UNIT * CARRIERS)
     for convolve in prior.convs[1:]:
         _zero(convolve, CARRIERS)
     for channel in range(CARRIERS):
@@ -155,6 +153,13 @@ def _carry_level(model: Any) -> None:
     weights, bias = _fit(prior.transforms[1], lambda level: UNIT * level)
     shift.weight[carried, :, 1, 1] = weights
     shift.bias[carried] = bias
+
+
+def _read_level(entry: Any) -> None:
+    """A transposed convolution of the hyper-latents: channel 0 is the level, the others do not see it."""
+    level = entry.weight[0, 0] / (UNIT * CARRIERS)
+    entry.weight[:CARRIERS] = 0
+    entry.weight[:CARRIERS, 0] = level
 
 
 def _set_gain(transform: Any, rate: float, mean: float) -> None:
