@@ -36,7 +36,16 @@ from bench.schedule_options import Point
 
 FOLDER = Path(__file__).resolve().parents[1] / "results"
 
-NAMES = ("rd", "fifty", "learned-five", "iat-fig6-fixed", "iat-fig6-drift", "handover", "iat-table2")
+NAMES = (
+    "rd",
+    "fifty",
+    "learned-five",
+    "iat-fig6-fixed",
+    "iat-fig6-drift",
+    "iat-variants",
+    "handover",
+    "iat-table2",
+)
 """The experiments whose tables are kept."""
 
 

@@ -23,6 +23,7 @@ NAMES = (
     "iat-fig6-fixed",
     "iat-table1",
     "iat-table2",
+    "iat-variants",
     "learned-five",
     "rate-control",
     "rd",
@@ -69,6 +70,7 @@ CODECS = {
     "iat-table1": "webp,jpeg2000",
     "iat-table2": "webp",
     "iat-fig4": "jpeg2000",
+    "iat-variants": "jpeg:50",
     "iat-fig6-drift": "jpeg2000",
     "iat-fig6-fixed": "jpeg2000",
 }
