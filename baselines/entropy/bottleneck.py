@@ -15,6 +15,11 @@ from torch import Tensor, nn
 FILTERS = (1, 3, 3, 3, 3, 1)
 
 
+def _first(layer: int, scale: float) -> float:
+    """What all of a layer's matrices begin with, so that the distribution is ``scale`` wide."""
+    return float(np.log(np.expm1(scale ** (-1 / (len(FILTERS) - 1)) / FILTERS[layer + 1])))
+
+
 class FactorizedBottleneck(nn.Module):
     """Cumulative distribution of each channel as a monotone network.
 
@@ -26,16 +31,22 @@ class FactorizedBottleneck(nn.Module):
     def __init__(self, channels: int, init_scale: float = 10.0) -> None:
         super().__init__()
         self.channels = channels
-        scale = init_scale ** (1 / (len(FILTERS) - 1))
         self.matrices, self.biases, self.factors = nn.ParameterList(), nn.ParameterList(), nn.ParameterList()
         for i in range(len(FILTERS) - 1):
-            start = float(np.log(np.expm1(1 / scale / FILTERS[i + 1])))
-            self.matrices.append(nn.Parameter(torch.full((channels, FILTERS[i + 1], FILTERS[i]), start)))
+            self.matrices.append(
+                nn.Parameter(torch.full((channels, FILTERS[i + 1], FILTERS[i]), _first(i, init_scale)))
+            )
             self.biases.append(nn.Parameter(torch.rand(channels, FILTERS[i + 1], 1) - 0.5))
             if i < len(FILTERS) - 2:
                 self.factors.append(nn.Parameter(torch.zeros(channels, FILTERS[i + 1], 1)))
         self.register_buffer("medians", torch.zeros(channels))
         self.medians: Tensor
+
+    @torch.no_grad()
+    def widen(self, channels: slice, scale: float) -> None:
+        """Begin anew with another width in some channels."""
+        for i, matrix in enumerate(self.matrices):
+            matrix[channels] = _first(i, scale)
 
     def logits(self, x: Tensor) -> Tensor:
         """Logit of the cumulative distribution at x, (N, 1, K) -> (N, 1, K)."""

@@ -134,6 +134,7 @@ def _spread_hyper(model: Any, blocks: Tensor) -> None:
     last = model.entropy.convs[2]
     last.weight[CARRIERS:] *= factor[:, None, None, None]
     last.bias[CARRIERS:] = (last.bias[CARRIERS:] - z.mean((0, 2, 3))) * factor
+    model.entropy.bottleneck.widen(slice(CARRIERS, None), 4 * HYPER_SPREAD)
 
 
 def _carry_level(model: Any) -> None:
