@@ -32,8 +32,12 @@ GAMMA = 1e-6
 UNIT = 64.0
 """The hyper-latents that carry the level are UNIT times it; their mean tells it to 1 / (UNIT sqrt(12 CARRIERS))."""
 
-HYPER_SPREAD = 0.7
-"""Standard deviation that the other hyper-latents begin with."""
+STEPS = 4.0
+"""Hyper-latents a unit of log(1 + |y|)."""
+
+SLOPE, OFFSET, KNOTS = 1.44, -0.23, {1.16: 0.51, 0.6: 1.55, 0.25: 3.4}
+"""The logarithm of a Laplace distribution's standard deviation as a function of u, its mean of log(1 + |y|):
+SLOPE u + OFFSET - sum of slope max(0, knot - u). With b = sigma / sqrt(2), u = exp(1 / b) E1(1 / b)."""
 
 MEAN_LEVEL = 0.5
 """The local mean is quantised as this level wants it, at all levels: an error of its gain would be seen."""
@@ -66,7 +70,6 @@ def start(model: SFT, blocks: Tensor, lagrangian: float = THETA) -> None:
     _set_gain(parts.g_s.transforms[0], -TAU / 2, 1 / mean)
     spread[0] *= mean
     _expect(parts, gain * spread)
-    _spread_hyper(parts, blocks)
 
 
 def _cascade(model: Any, blocks: Tensor) -> Tensor:
@@ -103,38 +106,65 @@ def _cascade(model: Any, blocks: Tensor) -> Tensor:
 
 
 def _expect(model: Any, spread: Tensor) -> None:
-    """The entropy model begins with the spread that each latent has over the training blocks, at every level."""
-    first, middle, last = (model.entropy.h_s[i] for i in (0, 2, 4))
-    _pass_first(first)
-    _read_level(first)
-    _pass_first(middle)
+    """The entropy model begins with the spread that each latent has over the training blocks."""
+    last = model.entropy.h_s[4]
     latents = len(spread)
-    logarithmic = model.entropy.config.domain == "log"
-    centre = math.exp(TAU / 2 * MEAN_LEVEL)
-    last.weight.mul_(0.1)
-    last.weight[:, 0] = 0
-    last.bias.zero_()
-    if logarithmic:
-        last.weight[1:latents, 0, 1, 1] = TAU / 2
-        last.bias[:latents] = torch.log(spread.clamp_min(SCALE_MIN))
+    _zero(last)
+    if model.entropy.config.domain == "log":
+        _measure_spread(model, spread)
     else:
-        last.bias[:latents] = (centre * spread).clamp_min(SCALE_MIN)
+        last.bias[:latents] = (math.exp(TAU / 2 * MEAN_LEVEL) * spread).clamp_min(SCALE_MIN)
         last.bias[0] = spread[0]
 
 
-def _spread_hyper(model: Any, blocks: Tensor) -> None:
-    """The hyper-latents that do not carry the level vary by a few steps, so that they tell something."""
-    side = min(8, math.isqrt(len(blocks)))
-    count = min(16, len(blocks) // side**2)
-    tiles = blocks[: count * side**2].reshape(count, side, side, 3, 16, 16)
-    images = tiles.permute(0, 3, 1, 4, 2, 5).reshape(count, 3, 16 * side, 16 * side)
-    level = torch.full_like(images[:, :1], 0.5)
-    z = model.hyper_analysis(model.analysis(images, level), level)[:, CARRIERS:]
-    factor = (HYPER_SPREAD / z.std((0, 2, 3)).clamp_min(1e-6)).clamp_max(1e4)
-    last = model.entropy.convs[2]
-    last.weight[CARRIERS:] *= factor[:, None, None, None]
-    last.bias[CARRIERS:] = (last.bias[CARRIERS:] - z.mean((0, 2, 3))) * factor
-    model.entropy.bottleneck.widen(slice(CARRIERS, None), 4 * HYPER_SPREAD)
+def _measure_spread(model: Any, spread: Tensor) -> None:
+    """The hyper-latents are the mean log(1 + |y|) of 4 x 4 latents of the strongest channels, and tell their scale.
+
+    Of the first channel, the local mean, they tell the mean instead. The weaker channels follow the last of these.
+    """
+    prior = model.entropy
+    inputs, outputs, latents = len(prior.convs[0].weight), prior.h_s[2].weight.shape[1], len(spread)
+    count = min(inputs // 2, inputs - CARRIERS - 1, latents - 2, (outputs - 2) // (1 + len(KNOTS)))
+    for convolve in prior.convs:
+        _zero(convolve)
+    for channel in range(CARRIERS):
+        prior.convs[2].weight[channel, channel, 2, 2] = 1
+    # |y| as max(y, 0) + max(-y, 0), averaged twice over 2 x 2; the last row is of the first channel's negative part
+    sources = [(0, [0]), *((j, [2 * j, 2 * j + 1]) for j in range(1, count)), (count, [1])]
+    for j in range(count):
+        prior.convs[0].weight[2 * j, j, 1, 1], prior.convs[0].weight[2 * j + 1, j, 1, 1] = 1, -1
+    for row, parts in sources:
+        prior.convs[1].weight[CARRIERS + row, parts, 2:4, 2:4] = 0.25
+        prior.convs[2].weight[CARRIERS + row, CARRIERS + row, 2:4, 2:4] = 0.25 * STEPS
+    prior.bottleneck.widen(slice(CARRIERS, None), 1.5 * STEPS)
+
+    first, middle, last = (prior.h_s[i] for i in (0, 2, 4))
+    _pass_first(first)
+    _read_level(first)
+    first.weight[CARRIERS:] /= STEPS
+    told = slice(1, count + 2)
+    first.weight[:, told], first.bias[told] = 0, 0
+    middle.weight[:, : 1 + (count + 1) * (1 + len(KNOTS))] = 0
+    _pass_first(middle)
+    for row, _ in sources:
+        first.weight[CARRIERS + row, 1 + row, 2:4, 2:4] = 1 / STEPS
+        middle.weight[1 + row, 1 + row, 2:4, 2:4] = 1
+        middle.bias[1 + row] = 0
+    bends = torch.zeros(count, middle.weight.shape[1])
+    for row in range(1, count):
+        bends[row, 1 + row] = SLOPE
+        for k, (knot, slope) in enumerate(KNOTS.items()):
+            channel = count + 2 + (row - 1) * len(KNOTS) + k
+            middle.weight[1 + row, channel, 2:4, 2:4] = -1
+            middle.bias[channel] = knot
+            bends[row, channel] = -slope
+    weakest = slice(max(1, 3 * count // 4), count)
+    beyond = torch.log(spread.clamp_min(SCALE_MIN)) - torch.log(spread[weakest].clamp_min(SCALE_MIN)).mean()
+    last.weight[1:count, :, 1, 1], last.bias[1:count] = bends[1:], OFFSET
+    last.weight[count:latents, :, 1, 1] = bends[weakest].mean(0)
+    last.bias[count:latents] = OFFSET + beyond[count:]
+    last.bias[0] = torch.log(spread[0] / 3)
+    last.weight[latents, 1, 1, 1], last.weight[latents, 1 + count, 1, 1] = 1, -1
 
 
 def _carry_level(model: Any) -> None:
