@@ -32,7 +32,7 @@ SIDE, LAST, SHOWN = 128, 8, (1, 4, 8)
 source = np.ascontiguousarray(astronaut()[:256, 128:384][64 : 64 + SIDE, 64 : 64 + SIDE])
 
 # Quality at the first and the last generation; the last one gives about 1 bpp on this crop.
-QUALITIES = {"iat": (0.8, 0.5), "jpeg": (80, 50), "webp": (80, 50), "avif": (75, 50)}
+QUALITIES = {"iat": (0.8, 0.5), "sft": (0.8, 0.5), "jpeg": (80, 50), "webp": (80, 50), "avif": (75, 50)}
 
 chains = {}
 for name, (first, last) in QUALITIES.items():
