@@ -27,6 +27,7 @@ SMALL = replace(
     activation_hidden=((4, 4),) * 4,
     enhancement=(4, 2),
 )
+INTEGERS = {"a.int8": torch.ones(8, 8, dtype=torch.int8), "a.int8_scale": torch.ones(8)}
 CARD = {"system": "iat", "config": SMALL.to_dict()}
 
 
@@ -75,6 +76,17 @@ def test_a_file_may_hold_only_what_differs_from_another(tmp_path: Path) -> None:
         load_checkpoint(part)
 
 
+def test_a_few_large_values_do_not_make_the_others_coarse() -> None:
+    torch.manual_seed(0)
+    weights = 0.01 * torch.randn(128, 128, 3, 3)
+    weights[range(128), range(128), 1, 1] = 1.2345
+    stored = pack({"a": weights})
+    found = unpack(stored)["a"]
+    assert torch.equal(found[range(128), range(128), 1, 1], weights[range(128), range(128), 1, 1])
+    assert float((found - weights).abs().max()) < 0.01 * 8 / 254
+    assert sum(value.numel() * value.element_size() for value in stored.values()) < 1.05 * weights.numel()
+
+
 def test_zeros_take_no_room_and_small_tensors_stay_exact() -> None:
     tensors = {"zero": torch.zeros(100, 100), "few": torch.rand(9, 9), "count": torch.arange(5000)}
     stored = pack(tensors)
@@ -89,12 +101,16 @@ def test_zeros_take_no_room_and_small_tensors_stay_exact() -> None:
         {"a.int8": torch.ones(8, 8, dtype=torch.int8)},
         {"a.int8": torch.ones(8, 8, dtype=torch.int8), "a.int8_scale": torch.ones(7)},
         {"a.int8": torch.ones(8, 8), "a.int8_scale": torch.ones(8)},
+        INTEGERS | {"a.far_places": torch.tensor([64], dtype=torch.int32), "a.far_values": torch.ones(1)},
+        INTEGERS | {"a.far_places": torch.tensor([-1], dtype=torch.int32), "a.far_values": torch.ones(1)},
+        INTEGERS | {"a.far_places": torch.tensor([3], dtype=torch.int32)},
+        INTEGERS | {"a.far_places": torch.tensor([0.5]), "a.far_values": torch.ones(1)},
         {"a.base": torch.zeros(0)},
         {"a.zeros": torch.tensor([-1, 4])},
         {"a.zeros": torch.tensor([1.5, 4.0])},
         {"a.zeros": torch.tensor([2**31, 2**31])},
     ],
-    ids=["no scales", "wrong scales", "no integers", "no base", "negative", "fractions", "huge"],
+    ids=["no scales", "wrong scales", "no integers", *["far"] * 4, "no base", "negative", "fractions", "huge"],
 )
 def test_what_does_not_fit_is_refused(stored: dict[str, torch.Tensor], tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
