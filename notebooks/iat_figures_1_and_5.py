@@ -68,10 +68,10 @@ plots.contact_sheet(rows, headings[1:], "difference from the source x 4, around 
 
 # %% [markdown]
 # With a quality that falls from round to round none of them stands still. JPEG and AVIF break up, WebP holds best.
-# Our IAT keeps its edges but exaggerates contrast a little more at every round, and flat regions take a tint. The
-# paper shows IAT clean where Song et al. breaks up: our checkpoint, trained for minutes, does not reproduce that at
-# changing levels, though it comes to rest at a fixed one (see the notebook of the fifty rounds). The tint as a mean,
-# signed, in 8-bit levels:
+# Our IAT keeps its edges but exaggerates contrast a little more at every round, and flat regions take a tint; Song et
+# al. gets blocks and coloured noise, as the paper shows of it. That IAT stays clean, which the paper shows too, our
+# checkpoint does not reproduce at changing levels, though it comes to rest at a fixed one (see the notebook of the
+# fifty rounds). Both were trained for minutes, Song et al. less. The tint as a mean, signed, in 8-bit levels:
 
 # %%
 columns = ["psnr", "bpp", "shift_r", "shift_g", "shift_b", "delta_e"]
@@ -79,5 +79,4 @@ shifts = {name: records.loc[LAST, columns] for name, (records, _) in chains.item
 pd.DataFrame(shifts).T.astype(float).round(2)
 
 # %% [markdown]
-# One small crop of one photograph shows what to look for, and proves nothing about codecs. Song et al. are missing as
-# long as no checkpoint of `sft` is shipped.
+# One small crop of one photograph shows what to look for, and proves nothing about codecs.
