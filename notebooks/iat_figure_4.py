@@ -33,7 +33,8 @@ plots_rd.rd(ours, points, until=1.7)
 # The published learned codecs lie together, above everything we measured. Our IAT is the compact preset, which was
 # trained for minutes where the authors trained for weeks: it lies near WebP. This is not a reproduction of the
 # paper's curve, it is what the same structure does at 80 kMAC per pixel. Our Xie et al. had twenty minutes of one core
-# and lies between JPEG and WebP in PSNR; in MS-SSIM it falls below JPEG from about 0.6 bpp on.
+# and lies between JPEG and WebP in PSNR; in MS-SSIM it falls below JPEG from about 0.6 bpp on. Song et al. had 28
+# minutes and lies between JPEG and Xie et al., down to JPEG where it flattens at the highest rates.
 #
 # Three things to know about the dashed curves. IAT published ten points at either end of its curve and none between
 # (Table 2). The VTM points were measured against a reference that had gone through the same colour conversion and are
