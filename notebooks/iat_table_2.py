@@ -59,6 +59,9 @@ pd.concat(tables, ignore_index=True).round(5)
 if "iat-table2" in results.made():
     fine = means.sort_values("quality")
     print(f"Ours: {len(fine)} levels give {fine['bpp'].nunique()} rates, means over {fine['images'].iloc[0]} images.")
+    each = results.table("iat-table2").sort_values(["image", "quality"])
+    each = each.assign(end=each["quality"] > 0.5).groupby(["image", "end"])[["bpp", "psnr"]].diff().dropna()
+    print(f"Image by image, rate and PSNR rise in {(each > 0).all(axis=1).sum()} of {len(each)} steps.")
 else:
     print("Our own twenty levels are not measured yet: python -m bench.results iat-table2 (480 encodings of IAT).")
     coarse = results.means("rd")
