@@ -46,6 +46,9 @@ _FAMILIES = {
     "cheng": ("#999933", "H"),
     "chain": ("#AA3377", "*"),
 }
+NAMED = 40
+"""Most curves that a legend names."""
+
 _ALIASES = {"song": "sft"}
 """Families under the name that papers use."""
 
@@ -141,10 +144,24 @@ def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_
     images = int(means["images"].iloc[0])
     title = f"{means['dataset'].iloc[0]}: mean over {images} image{'s' if images != 1 else ''}"
     figure.suptitle(title, fontsize=11)
-    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=min(4, len(lines)), frameon=False)
+    legend_below(figure, lines, 4)
     if note:
         figure.supxlabel(note, fontsize=8, wrap=True)
     return figure
+
+
+def legend_below(figure: Figure, lines: dict[str, Any], columns: int) -> None:
+    """The names of the curves under the panels, in so many columns at most. The figure grows with them; of very many,
+    the first are named, and how many there are is said."""
+    names = list(lines)[:NAMED]
+    rows = math.ceil(len(names) / columns)
+    if rows > 4:
+        figure.set_figheight(figure.get_figheight() + 0.22 * (rows - 4))
+    title = f"the first {len(names)} of {len(lines)} curves:" if len(lines) > len(names) else None
+    figure.legend(
+        [lines[name] for name in names], names, loc="outside lower center", ncols=min(columns, len(names)),
+        frameon=False, title=title,
+    )  # fmt: skip
 
 
 def one_set(means: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.bd import MAX_GAP, Curve
 from bench.codec import BenchError
-from bench.plots import METRICS, PANEL, family_of, label, one_set, style
+from bench.plots import METRICS, PANEL, family_of, label, legend_below, one_set, style
 
 Floats = NDArray[np.float64]
 PANELS = ("psnr", "ms_ssim_db")
@@ -116,7 +116,7 @@ def _panels(means: pd.DataFrame, count: int = len(PANELS)) -> tuple[Figure, list
 
 
 def _finish(figure: Figure, lines: dict[str, Any], note: str) -> Figure:
-    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=min(3, len(lines)), frameon=False)
+    legend_below(figure, lines, 3)
     if note:
         figure.supxlabel(note, fontsize=8, wrap=True)
     return figure

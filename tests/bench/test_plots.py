@@ -227,3 +227,21 @@ def test_protocols_refuse_what_would_be_mixed():
     one = means(("iat",)).assign(codec="iat")
     with pytest.raises(BenchError, match="kodak, tecnick"):
         plots_protocols.protocols({"a": one, "b": one.assign(dataset="tecnick")})
+
+
+def test_a_thousand_curves_leave_room_for_the_panels():
+    few, many = (
+        plots.generations(
+            pd.concat(
+                [means(("iat",), 2).assign(schedule=f"quality:{n / 1000}") for n in range(count)], ignore_index=True
+            )
+        )
+        for count in (3, 1001)
+    )
+    few.canvas.draw()
+    many.canvas.draw()
+    heights = [figure.axes[0].get_position().height * figure.get_figheight() for figure in (few, many)]
+    assert heights[1] > 0.9 * heights[0]
+    (legend,) = many.legends
+    assert len(legend.get_texts()) == plots.NAMED
+    assert legend.get_title().get_text() == f"the first {plots.NAMED} of 1001 curves:"
