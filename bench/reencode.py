@@ -14,7 +14,7 @@ from bench.cluster import BACKENDS
 from bench.codec import BenchError
 from bench.datasets import load
 from bench.run import Request, execute
-from bench.schedule_options import DEFAULT_CODEC, DEFAULT_GENERATIONS, add_options, generations, points
+from bench.schedule_options import DEFAULT_CODEC, DEFAULT_GENERATIONS, Point, add_options, generations, points
 from bench.task import EVERY, Settings, make_codec
 
 SNAPSHOTS = "0,1,2,5,10,20,50"
@@ -56,7 +56,15 @@ def request(options: argparse.Namespace, command: str) -> Request:
         backend=options.backend,
         scheduler=options.scheduler,
         dry_run=options.dry_run,
+        reports=_reports(chosen, options),
     )
+
+
+def _reports(chosen: Sequence[Point], options: argparse.Namespace) -> tuple[str, ...]:
+    """What is made of the run: curves over generations; of one encoding at several settings, rate-distortion curves."""
+    codecs = {tuple(codec.name for codec in point.codecs) for point in chosen}
+    once = generations(options) == 1 and options.edit is None
+    return ("rd",) if once and len(codecs) < len(chosen) else ("generations",)
 
 
 def _parser() -> Parser:

@@ -86,6 +86,16 @@ def test_a_run_and_the_same_again(folder, tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("count", "figure"), [("1", "rd"), ("2", "generations")])
+def test_one_encoding_at_several_qualities_is_drawn_as_rate_and_distortion(count, figure, folder, tmp_path, capsys):
+    command = arguments(folder, tmp_path / "run", "jpeg,webp", "--quality", "20,50,80")
+    command[command.index("--generations") + 1] = count
+    assert reencode.main([*command, "--snapshots", "none"]) == 0
+    assert {path.name for path in (tmp_path / "run" / "figures").iterdir()} == {f"{figure}.pdf", f"{figure}.png"}
+    assert ("system" in capsys.readouterr().out) == (figure == "rd")
+
+
+@pytest.mark.usefixtures("here")
 def test_other_options_on_the_same_folder_keep_and_use_what_matches(folder, tmp_path, capsys):
     out = tmp_path / "run"
     reencode.main(arguments(folder, out, "jpeg:50", "--quiet"))
