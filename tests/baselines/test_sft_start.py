@@ -4,9 +4,11 @@ import pytest
 import torch
 from skimage.data import astronaut
 
+from baselines.entropy.gaussian import gaussian_likelihood
 from baselines.sft.config import COMPACT
-from baselines.sft.model import SFT
-from baselines.sft.start import CARRIERS, UNIT, start
+from baselines.sft.model import CARRIERS, SFT
+from baselines.sft.start import start
+from baselines.sft.wiring import UNIT
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +55,19 @@ def test_a_wrong_level_at_the_decoder_is_seen(model_and_image: tuple[SFT, torch.
     with torch.no_grad():
         error = ((model.synthesis(y, z, image[:, :1]) - image) ** 2).mean()
     assert float(-10 * torch.log10(error)) < psnr - 1
+
+
+def test_the_hyper_latents_tell_how_far_the_latents_spread(model_and_image: tuple[SFT, torch.Tensor]) -> None:
+    model = model_and_image[0]
+    image = torch.from_numpy(astronaut()[:384, :384].copy()).permute(2, 0, 1)[None].float() / 255
+    for level in (0.2, 0.8):
+        with torch.no_grad():
+            map_ = torch.full_like(image[:, :1], level)
+            y = model.analysis(image, map_)
+            z = model.entropy.quantise_hyper(model.hyper_analysis(y, map_))
+            scale, mean = model.entropy.parameters_of(torch.round(y), z)
+            y = torch.round(y)
+            told = -torch.log2(gaussian_likelihood(y, scale, mean)).sum()
+            spread = y.pow(2).mean((0, 2, 3), keepdim=True).sqrt().clamp_min(0.11).expand_as(y)
+            fixed = -torch.log2(gaussian_likelihood(y, spread, torch.zeros_like(y))).sum()
+        assert told < 0.95 * fixed
