@@ -46,7 +46,8 @@ if there:
     display(loss_table(records)[SHOWN].round(3).sort_values("drop"))
 
 # %% [markdown]
-# Re-encoding costs Xie et al. 0.04 dB in five rounds, IAT 0.08 dB and A-INN 0.13 dB, less with every round. Song et al.
+# Re-encoding costs Xie et al. 0.04 dB in five rounds, IAT 0.08 dB and A-INN 0.13 dB, less with every round, and no more
+# in fifty (see the notebook of the fifty rounds). Song et al.
 # loses 0.9 dB, more with every round. That is what Cai et al. say of the two kinds: the first three decode by the
 # inverse of their analysis, up to what is rounded; the fourth by another network, which only comes near it, and its
 # error is made again every time. How far it comes near is a matter of training too, which was 28 minutes here.
