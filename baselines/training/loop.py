@@ -316,7 +316,7 @@ class Trainer:
         if "noise_cuda" in state and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["noise_cuda"].cpu(), self.device)
         self.iteration, self.seconds, self.skipped = state["iteration"], state["seconds"], state["skipped"]
-        self.joint = state["joint"]
+        self.joint = state.get("joint", state["iteration"])  # states of before had none
         self.pool.restore(state["pool"])
         self.worn = state["worn"]
         self.history = json.loads(state["history"])
