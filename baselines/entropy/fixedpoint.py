@@ -2,20 +2,23 @@
 
 A decoder must repeat the encoder's probabilities exactly, or everything after the first difference is garbage. Float
 convolutions differ in the last bits between CPU and GPU, between one position at a time and all at once, between
-thread counts. Here weights and activations are integers, held in float64: every product and every partial sum stays
-below 2^53, so each sum is exact in whatever order it is taken. The encoder may then evaluate all positions at once and
-the decoder a wavefront at a time.
+thread counts. Here weights and activations are integers, and every sum is exact in whatever order it is taken, see
+``integers``. The encoder may then evaluate all positions at once and the decoder a wavefront at a time.
+
+Activations are float64, the channels last.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from baselines.entropy.integers import IntegerMatrix, operand
 
 FRACTION_BITS = 10
 ONE = 1 << FRACTION_BITS
@@ -31,57 +34,72 @@ SLOPE_NUMERATOR, SLOPE_BITS = 655, 16
 """LeakyReLU 0.01 as 655 / 65536."""
 
 
+_Phase = tuple[tuple[int, int], list[tuple[int, int]], IntegerMatrix]
+
+
 class FixedConv:
     """A stride-1, zero-padded convolution on integer activations.
 
     The weights become multiples of 2^-shift, with the largest shift for which no sum can reach 2^52 steps of 2^-shift.
 
     Attributes:
-        weight: (O, taps * I), multiples of 2^-shift.
-        offset: (O, 1), the bias and the half step that makes rounding of ``floor``.
+        weight: (O, taps * I) integers, times 2^shift.
+        offset: (O,), the bias and the half step that makes rounding of ``floor``.
+        step: 2^-shift.
+        phases: for output positions (y, x) modulo ``stride``, which positions of the input they see, (dy, dx), and the
+            weights of these.
     """
 
+    stride = 1
+
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        """weight: (O, I, kh, kw), kh and kw odd; bias: (O,); floating point."""
+        """weight: (O, I, kh, kw), kh and kw odd; bias: (O,); floating point, on the device where this is to work."""
         weight, bias = weight.detach().double(), bias.detach().double()
         largest = float(weight.abs().max().clamp_min(1e-12))
         mass = float(weight.abs().flatten(1).sum(1).max().clamp_min(1e-12))
-        self.shift = max(0, min(20, math.floor(15 - math.log2(largest)), math.floor(27 - math.log2(mass))))
+        shift = max(0, min(20, math.floor(15 - math.log2(largest)), math.floor(27 - math.log2(mass))))
         limit = 2.0**51
-        bias = torch.round(bias * 2 ** (self.shift + FRACTION_BITS)).clamp(-limit, limit)
-        self.offset = (bias * 2.0**-self.shift + 0.5)[:, None]
-        weight = torch.round(weight * 2**self.shift) * 2.0**-self.shift
-        kh, kw = weight.shape[2:]
-        self.taps = [(y - kh // 2, x - kw // 2) for y in range(kh) for x in range(kw)]
-        self.weight = weight.permute(0, 2, 3, 1).flatten(1)
+        self.step = 2.0**-shift
+        self.offset = torch.round(bias * 2 ** (shift + FRACTION_BITS)).clamp(-limit, limit) * self.step + 0.5
+        self.weight = torch.round(weight * 2**shift).permute(0, 2, 3, 1).flatten(1)
+        self.phases = self._phases(*weight.shape[2:])
 
-    def to(self, device: torch.device) -> Self:
-        self.weight, self.offset = self.weight.to(device), self.offset.to(device)
-        return self
+    def _phases(self, kh: int, kw: int) -> list[_Phase]:
+        taps = [(y - kh // 2, x - kw // 2) for y in range(kh) for x in range(kw)]
+        return [((0, 0), taps, IntegerMatrix(self.weight))]
 
-    def columns(self, x: Tensor) -> Tensor:
-        """(taps * I, K) -> (O, K)."""
-        return rounded(torch.addmm(self.offset, self.weight, x))
+    def rows(self, x: Tensor) -> Tensor:
+        """(N, taps * I) -> (N, O)."""
+        return rounded(self.sums(operand(x)))
+
+    def sums(self, x: Tensor) -> Tensor:
+        """(D, N, taps * I) of ``operand`` -> (N, O), not rounded."""
+        return self.phases[0][2].add_products(self.offset, x, self.step)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(B, I, H, W) -> (B, O, H, W)."""
-        height, width = x.shape[2:]
-        dy, dx = self.taps[-1]
-        padded = F.pad(x, (dx, dx, dy, dy))
-        out = x.new_empty(len(x), len(self.weight), height, width)
+        """(B, H, W, I) -> (B, stride * H, stride * W, O)."""
+        return torch.stack([self._plane(plane) for plane in x])
+
+    def _plane(self, x: Tensor) -> Tensor:
+        height, width = x.shape[:2]
+        dy, dx = (max(abs(tap[axis]) for _, taps, _ in self.phases for tap in taps) for axis in (0, 1))
+        padded = operand(F.pad(x, (0, 0, dx, dx, dy, dy)))
+        out = x.new_empty(self.stride * height, self.stride * width, len(self.offset))
         rows = max(1, CHUNK // width)
-        for plane, result in zip(padded, out, strict=True):
+        for (py, px), taps, matrix in self.phases:
+            phase = out[py :: self.stride, px :: self.stride]
             for top in range(0, height, rows):
                 bottom = min(height, top + rows)
-                found = self.columns(gathered(plane, self.taps, (dy + top, dy + bottom), (dx, dx + width)))
-                result[:, top:bottom] = found.view(-1, bottom - top, width)
+                seen = gathered(padded, taps, (dy + top, dy + bottom), (dx, dx + width))
+                total = matrix.add_products(self.offset, seen, self.step)
+                phase[top:bottom] = rounded(total).view(bottom - top, width, -1)
         return out
 
 
 def gathered(plane: Tensor, taps: Sequence[tuple[int, int]], rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
-    """What taps (dy, dx) see from a range of rows and columns of (I, H, W), as (taps * I, positions)."""
+    """What taps (dy, dx) see from a range of rows and columns of (D, H, W, I), as (D, positions, taps * I)."""
     (top, bottom), (left, right) = rows, columns
-    return torch.cat([plane[:, top + dy : bottom + dy, left + dx : right + dx] for dy, dx in taps]).flatten(1)
+    return torch.cat([plane[:, top + dy : bottom + dy, left + dx : right + dx] for dy, dx in taps], 3).flatten(1, 2)
 
 
 def rounded(total: Tensor) -> Tensor:
@@ -95,47 +113,53 @@ def leaky_relu_(x: Tensor) -> Tensor:
 
 
 class FixedTransposedConv(FixedConv):
-    """A stride-2 transposed convolution that doubles the size, on integer activations.
+    """A stride-2 transposed convolution that doubles the size, on integer activations."""
 
-    Attributes:
-        weight: (I, O, k, k), multiples of 2^-shift.
-    """
+    stride = 2
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         """weight: (I, O, k, k), k odd; bias: (O,)."""
         super().__init__(weight.transpose(0, 1), bias)
-        outputs, inputs, k = len(self.weight), len(weight), weight.shape[-1]
-        self.weight = self.weight.view(outputs, k, k, inputs).permute(3, 0, 1, 2).contiguous()
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """(B, I, H, W) -> (B, O, 2H, 2W)."""
-        padding = self.weight.shape[-1] // 2
-        out = F.conv_transpose2d(x, self.weight, stride=2, padding=padding, output_padding=1)
-        return rounded(out.add_(self.offset[:, :, None]))
+    def _phases(self, kh: int, kw: int) -> list[_Phase]:
+        weight = self.weight.unflatten(1, (kh, kw, -1))
+        found = []
+        for py, px in itertools.product((0, 1), repeat=2):
+            seen = list(itertools.product(_doubling(kh, py), _doubling(kw, px)))
+            matrix = IntegerMatrix(torch.cat([weight[:, y, x] for (y, _), (x, _) in seen], 1))
+            found.append(((py, px), [(dy, dx) for (_, dy), (_, dx) in seen], matrix))
+        return found
+
+
+def _doubling(k: int, phase: int) -> list[tuple[int, int]]:
+    """Elements of a kernel of size k by which output 2 i + phase sees an input, and d where that is input i + d."""
+    return [(at, (k // 2 + phase - at) // 2) for at in range(k) if (k // 2 + phase - at) % 2 == 0]
 
 
 class FixedSequence:
     """A Sequential of stride-1 Conv2d, stride-2 ConvTranspose2d, LeakyReLU(0.01), PixelShuffle(2), in fixed point."""
 
     def __init__(self, network: nn.Module, device: torch.device) -> None:
-        self.steps: list[FixedConv | str] = []
+        self.steps: list[Callable[[Tensor], Tensor]] = []
         for module in network.modules():
             if isinstance(module, nn.ConvTranspose2d):
                 assert module.bias is not None
-                self.steps.append(FixedTransposedConv(module.weight, module.bias).to(device))
+                self.steps.append(FixedTransposedConv(module.weight.to(device), module.bias.to(device)))
             elif isinstance(module, nn.Conv2d):
                 assert module.bias is not None
-                self.steps.append(FixedConv(module.weight, module.bias).to(device))
+                self.steps.append(FixedConv(module.weight.to(device), module.bias.to(device)))
             elif isinstance(module, nn.LeakyReLU):
-                self.steps.append("leaky_relu")
+                self.steps.append(leaky_relu_)
             elif isinstance(module, nn.PixelShuffle):
-                self.steps.append("pixel_shuffle")
+                self.steps.append(pixel_shuffle)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) integers of 1/1024 -> the same."""
+        """(B, H, W, C) integers of 1/1024 -> the same."""
         for step in self.steps:
-            if isinstance(step, FixedConv):
-                x = step(x)
-            else:
-                x = leaky_relu_(x) if step == "leaky_relu" else F.pixel_shuffle(x, 2)
+            x = step(x)
         return x
+
+
+def pixel_shuffle(x: Tensor) -> Tensor:
+    """(B, H, W, 4C) -> (B, 2H, 2W, C); as ``torch.nn.PixelShuffle(2)`` with the channels last."""
+    return x.unflatten(3, (-1, 2, 2)).permute(0, 1, 4, 2, 5, 3).flatten(3, 4).flatten(1, 2)

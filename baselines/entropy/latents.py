@@ -52,9 +52,9 @@ class LatentCoder:
         """No position of the hyper-latents costs less, whatever they are."""
 
     def hyper_features(self, z: Sequence[NDArray[np.int32]]) -> Tensor:
-        """Integer hyper-latents of B images, each (N, h/4, w/4) -> features of h_s, (B, C, h, w)."""
-        values = torch.from_numpy(np.stack(z).astype(np.float64)).to(self.device) * ONE + self.medians[:, None, None]
-        return self.h_s(values)
+        """Integer hyper-latents of B images, each (N, h/4, w/4) -> features of h_s, (B, h, w, C)."""
+        values = torch.from_numpy(np.stack(z).astype(np.float64)).to(self.device).permute(0, 2, 3, 1)
+        return self.h_s(values * ONE + self.medians)
 
     def encode(self, y: NDArray[Any], z: NDArray[np.int32], centred: bool = False) -> tuple[bytes, int]:
         """Code latents.
@@ -89,7 +89,9 @@ class LatentCoder:
     def _straight_symbols(self, y: NDArray[np.int32], z: NDArray[np.int32]) -> list[_Symbols]:
         """All latents are known: every position is evaluated at once."""
         m, height, width = y.shape
-        seen = self.tables.seen(torch.from_numpy(y).to(self.device), False) if self.config.context else None
+        seen = None
+        if self.config.context:
+            seen = self.tables.seen(torch.from_numpy(y).to(self.device).permute(1, 2, 0), False)
         raw = self.parameters.everywhere(self.hyper_features([z])[0], seen)
         scale, mean = (part.cpu().numpy() for part in self.tables.scale_and_mean(raw))
         flat = y.reshape(m, -1).T
@@ -168,14 +170,13 @@ class LatentCoder:
         def answer(images: range, positions: NDArray[np.int64], raw: Tensor) -> NDArray[Any]:
             """The latents (K, M) there, image after image."""
             scale, mean = (part.cpu().numpy() for part in self.tables.scale_and_mean(raw))
-            found = []
-            for image, its_mean, its_scale in zip(
-                images, np.split(mean, len(images)), np.split(scale, len(images)), strict=True
-            ):
-                symbols = codes[image](positions, its_mean, its_scale)
-                found.append(symbols + its_mean if centred else symbols)
-                y[image, positions] = found[-1]
-            return np.concatenate(found)
+            found = np.empty(mean.shape, y.dtype)
+            for image, first in zip(images, range(0, len(mean), len(positions)), strict=True):
+                its = slice(first, first + len(positions))
+                symbols = codes[image](positions, mean[its], scale[its])
+                found[its] = symbols + mean[its] if centred else symbols
+                y[image, positions] = found[its]
+            return found
 
         if self.config.context:
             sweep = Sweep(self.parameters, features)
@@ -186,7 +187,7 @@ class LatentCoder:
             for image in range(len(z)):
                 raw = self.parameters.everywhere(features[image], None)
                 for positions in np.array_split(order[0], -(-height * width // CHUNK)):
-                    answer(range(image, image + 1), positions, raw[:, positions[0] : positions[-1] + 1])
+                    answer(range(image, image + 1), positions, raw[positions[0] : positions[-1] + 1])
         return [np.ascontiguousarray(plane.T).reshape(m, height, width) for plane in y]
 
 

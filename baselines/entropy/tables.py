@@ -50,8 +50,8 @@ class Tables:
         return self.fine[torch.floor(y_hat * SEEN_STEPS + 0.5).clamp_(-bound, bound).long() + bound]
 
     def scale_and_mean(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """(2M, K) of the networks, in steps of 1/1024 -> scales and means, each (K, M)."""
-        scale, mean = raw.T.chunk(2, 1)
+        """(K, 2M) of the networks, in steps of 1/1024 -> scales and means, each (K, M)."""
+        scale, mean = raw.chunk(2, 1)
         if not self.log:
             return (scale / ONE).clamp_(SCALE_MIN, SCALE_MAX), mean / ONE
         # contiguous before the look-up, whose result then is
