@@ -1,4 +1,4 @@
-"""``python -m baselines.train``: train a learned codec for a given time, or go on where it stopped."""
+"""``python -m baselines.train``: train a learned codec for some time or iterations, or go on where it stopped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from baselines.learned.files import located
 from baselines.learned.system import SYSTEMS, System, system
 from baselines.training.beginning import continued, earlier, take_entropy, take_transform, taken_from
 from baselines.training.data import load_photographs
-from baselines.training.loop import Trainer, TrainingOptions
+from baselines.training.loop import Budget, Trainer, TrainingOptions
 from baselines.training.losses import TAU, THETA
 from bench.cli import Parser, run
 from bench.codec import BenchError
@@ -52,7 +52,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--data", type=Path, required=True, help="folder of training photographs")
     p.add_argument("--cache", type=Path, default=Path("training-runs/cache"), help="decoded photographs are kept here")
     p.add_argument("--out", type=Path, help="run folder (default: training-runs/SYSTEM-PRESET)")
-    p.add_argument("--minutes", type=float, required=True, help="stop after this time")
+    p.add_argument("--minutes", type=float, help="stop after this time")
+    p.add_argument(
+        "--iterations", type=int, help="stop after so many steps, for comparisons; --minutes, --iterations or both"
+    )
     p.add_argument("--resume", action="store_true", help="go on from the run folder's state where there is one")
     p.add_argument(
         "--weights", help="begin with a checkpoint: a file, or the name of a shipped one such as iat-compact"
@@ -78,8 +81,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    if args.minutes <= 0:
-        raise BenchError(f"--minutes must be above 0, got {args.minutes:g}.")
+    budget = _budget(args)
     if args.crop % 64 or (args.system == "sft" and args.crop < 128):
         least = ", and at least 128 for its reflect padding" if args.system == "sft" else ""
         raise BenchError(f"--crop must be a multiple of 64{least}, got {args.crop}.")
@@ -135,9 +137,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         made["training"] |= began
         save_checkpoint(path, trainer.averaged(), made)
 
-    trainer.run(args.minutes, args.evaluate_every, export)
+    trainer.run(budget, args.evaluate_every, export)
     print(f"checkpoint {path}")
     return 0
+
+
+def _budget(args: argparse.Namespace) -> Budget:
+    given = {name: value for name in ("minutes", "iterations") if (value := getattr(args, name)) is not None}
+    if not given:
+        raise BenchError("How long to train is not said: give --minutes, --iterations, or both.")
+    for name, value in given.items():
+        if value <= 0:
+            raise BenchError(f"--{name} must be above 0, got {value:g}.")
+    return Budget(**given)
 
 
 def _source(args: argparse.Namespace, option: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""The training loop: time-boxed, resumable to the exact state, the same on CPU and GPU."""
+"""The training loop: boxed by time or iterations, resumable to the exact state, the same on CPU and GPU."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from baselines.training.data import Photographs
 from baselines.training.losses import level_of, rate, rate_distortion
 from baselines.training.maps import quality_maps
 from baselines.training.pool import LatentPool, coded_once
+
+BAR = "{percentage:3.0f}% |{bar}| {elapsed}<{remaining} {postfix}"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,23 @@ class TrainingOptions:
     seed: int = 0
     lagrangian: float = 0.0
     distortion: str = "mse"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Where training ends: whichever comes first.
+
+    Attributes:
+        minutes: of wall time.
+        iterations: for models that are to be compared, whatever machine each was trained on.
+    """
+
+    minutes: float = math.inf
+    iterations: float = math.inf
+
+    def spent(self, seconds: float, iterations: int) -> float:
+        """The share of it that is used up."""
+        return max(seconds / (60 * self.minutes), iterations / self.iterations)
 
 
 class Trainer:
@@ -227,24 +246,29 @@ class Trainer:
         self.model.train()
         return out
 
-    def run(self, minutes: float, evaluate_every: float = 5.0, on_evaluation: Callable[[], None] | None = None) -> None:
-        """Train for ``minutes`` more. The learning rate falls towards the end of this span, whatever came before."""
+    def run(self, budget: Budget, evaluate_every: float = 5.0, on_evaluation: Callable[[], None] | None = None) -> None:
+        """Train for ``budget`` more. The learning rate falls towards its end, whatever came before.
+
+        Args:
+            budget: where it ends.
+            evaluate_every: minutes from one evaluation to the next; there is one at the end.
+            on_evaluation: called after each, the state being saved.
+        """
         for stop in (signal.SIGINT, signal.SIGTERM):
             signal.signal(stop, self._stop)
         begin, start_seconds, next_evaluation = time.monotonic(), self.seconds, evaluate_every * 60
-        bar = tqdm(total=round(minutes * 60), unit="s", mininterval=1, dynamic_ncols=True)
+        bar = tqdm(total=1000, bar_format=BAR, mininterval=1, dynamic_ncols=True)
         losses: list[tuple[float, float, float]] = []
         first = self.iteration
-        # training ends on Ctrl-C or SIGTERM as at the end of its time: with the state saved
-        while not self.stopped and (elapsed := time.monotonic() - begin) < minutes * 60:
-            progress = elapsed / (minutes * 60)
+        # training ends on Ctrl-C or SIGTERM as at the end of its budget: with the state saved
+        while not self.stopped and (progress := budget.spent(time.monotonic() - begin, self.iteration - first)) < 1:
             self._set_rates(progress)
             rate_only = self._rate_only(progress)
             values = self.step(rate_only)
             if not rate_only or progress < self.options.entropy_first:
                 losses.append(values)
             self.seconds = start_seconds + time.monotonic() - begin
-            bar.update(max(0, round(time.monotonic() - begin) - bar.n))
+            bar.update(max(0, round(1000 * progress) - bar.n))
             if self.iteration % 20 == 0:
                 mean = torch.tensor(losses[-20:]).mean(0).tolist()
                 speed = (self.iteration - first) * self.options.batch / (time.monotonic() - begin)

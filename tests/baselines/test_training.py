@@ -166,6 +166,14 @@ def test_command_line_trains_stops_and_resumes(folder: Path, tmp_path: Path, mon
     assert card["training"]["start"].startswith("KLT")
     with pytest.raises(BenchError, match="--minutes must be above 0"):
         main([*arguments, "--minutes", "0"])
+    without = [each for each in arguments if each not in ("--minutes", "0.01")]
+    with pytest.raises(BenchError, match="--iterations must be above 0"):
+        main([*without, "--iterations", "-3"])
+    with pytest.raises(BenchError, match="give --minutes, --iterations, or both"):
+        main(without)
+    assert main([*without, "--iterations", "7"]) == 0
+    card = json.loads((tmp_path / "run" / "iat-compact.json").read_text())
+    assert (card["training"]["iterations"], card["training"]["images_seen"]) == (7, 7)
     with pytest.raises(BenchError, match="--crop must be a multiple of 64"):
         main([*arguments, "--crop", "100"])
 
