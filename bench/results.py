@@ -39,7 +39,6 @@ FOLDER = Path(__file__).resolve().parents[1] / "results"
 NAMES = (
     "rd",
     "fifty",
-    "learned-five",
     "iat-fig6-fixed",
     "iat-fig6-drift",
     "iat-variants",
