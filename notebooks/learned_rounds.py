@@ -48,8 +48,8 @@ display(plots.generations(with_change(generation_means(records)), ("psnr", "psnr
 display(loss_table(records)[SHOWN].round(3).sort_values("drop"))
 
 # %% [markdown]
-# Fifty encodings cost Xie et al. 0.04 dB, IAT 0.09 dB and A-INN 0.13 dB; after a dozen nothing changes any more. Song et
-# al. loses 0.2 dB at first, faster for some rounds, and 4.7 dB in the end. That is what Cai et al. say of the two
+# Fifty encodings cost Xie et al. 0.04 dB, IAT 0.09 dB and A-INN 0.13 dB; after a dozen nothing changes any more. Song
+# et al. loses 0.2 dB at first, faster for some rounds, and 4.7 dB in the end. That is what Cai et al. say of the two
 # kinds: the first three decode by the inverse of their analysis, up to what is rounded; the fourth by another network,
 # which only comes near it, and its error is made again every time. How far it comes near is a matter of training too,
 # which was 28 minutes here.

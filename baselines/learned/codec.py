@@ -95,8 +95,10 @@ class LearnedCodec(Codec):
         lacking = [path for path in self.paths if not path.is_file()]
         if not lacking:
             return True, ""
-        name, missing = self.name, lacking[0]
-        return False, f"{name}: there is no checkpoint at {missing}; use --checkpoint or {name}[checkpoint=FILE]."
+        base = self.name.partition("[")[0]
+        return False, (
+            f"{self.name}: there is no checkpoint at {lacking[0]}; use --checkpoint or {base}[checkpoint=FILE]."
+        )
 
     @cached_property
     def checksums(self) -> dict[Path, str]:

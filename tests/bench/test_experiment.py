@@ -15,7 +15,9 @@ from bench.images import save_png
 from bench.runner import run_tasks
 
 NAMES = (
+    "ainn-ablation",
     "bpg-fifty",
+    "equal-budget",
     "fifty",
     "handover",
     "iat-fig4",
@@ -59,7 +61,9 @@ def test_the_listing_has_all_of_them(capsys):
 
 # Classical codecs only, that reach the rates of the experiment on these small images.
 CODECS = {
+    "ainn-ablation": "jpeg:50",
     "bpg-fifty": "jpeg:50",
+    "equal-budget": "webp:80",
     "vtm-five": "webp:80",
     "rate-control": "jpeg2000",
     "fifty": "jpeg,webp",
