@@ -7,9 +7,8 @@ libraries takes longer than most of what they do.
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +17,9 @@ import nbformat
 from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
+
+from bench.cli import OK, Parser, run
+from bench.codec import BenchError
 
 FOLDER = Path(__file__).resolve().parent
 EMPTY = """%reset -f
@@ -58,13 +60,16 @@ def kernel() -> Iterator[Callable[[Path], nbformat.NotebookNode]]:
         manager.shutdown_kernel(now=True)
 
 
-def main(names: list[str]) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Execute those named, or all, and write them."""
+    parser = Parser(prog="python notebooks/execute.py", description="Execute notebooks into notebooks/out/.")
+    known = [path.stem for path in sources()]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(known)}; all without")
+    names = parser.parse_args(argv).names
+    if unknown := set(names) - set(known):
+        raise BenchError(f"There is no notebook {', '.join(sorted(unknown))}, only {', '.join(known)}.")
     out = FOLDER / "out"
     out.mkdir(exist_ok=True)
-    unknown = set(names) - {path.stem for path in sources()}
-    if unknown:
-        sys.exit(f"There is no notebook {', '.join(sorted(unknown))}, only {', '.join(p.stem for p in sources())}.")
     with kernel() as execute:
         for path in sources():
             if names and path.stem not in names:
@@ -74,9 +79,10 @@ def main(names: list[str]) -> None:
             nbformat.write(notebook, out / f"{path.stem}.ipynb")
             page, _ = HTMLExporter().from_notebook_node(notebook)
             (out / f"{path.stem}.html").write_text(page, encoding="utf-8")
-            print(f"{path.stem}: {time.perf_counter() - started:.0f} s")
+            print(f"{path.stem}: {time.perf_counter() - started:.0f} s", flush=True)
     print(f"They are in {out}.")
+    return OK
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run(main)
