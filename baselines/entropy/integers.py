@@ -16,6 +16,9 @@ import torch
 from torch import Tensor
 
 MOST_DIGITS = 4
+ONES = [(256**count - 1) // 255 for count in range(MOST_DIGITS)]
+"""1 + 256 + ...: the numbers of so many digits 1."""
+
 BIAS = 0x80808080 - (1 << 32)
 """Added to a 32-bit integer, modulo 2^32, it makes of its bytes its digits, each 128 too large."""
 
@@ -73,13 +76,13 @@ def split(x: Tensor, least: int = 1) -> Tensor:
 
     D is the smallest number that holds all of them, but not below ``least``.
     """
-    low, high = (float(bound) for bound in torch.aminmax(x))
+    low, high = (bound.item() for bound in torch.aminmax(x))
     count = least
-    while count < MOST_DIGITS and not (-128 * _ones(count) <= low and high <= 127 * _ones(count)):
+    while count < MOST_DIGITS and not (-128 * ONES[count] <= low and high <= 127 * ONES[count]):
         count += 1
     biased = x.to(torch.int32).add_(BIAS)
     digits = torch.empty((count, *x.shape), dtype=torch.int8)
-    for place, digit in enumerate(digits):
+    for place, digit in enumerate(digits.unbind(0)):
         digit.copy_(biased >> 8 * place if place else biased)  # its lowest byte
     return digits.bitwise_xor_(-128)
 
@@ -125,11 +128,6 @@ def _in_bytes(x: Tensor) -> bool:
 def _joined(digits: Sequence[Tensor]) -> Tensor:
     """The lowest first."""
     return functools.reduce(lambda higher, digit: torch.add(digit, higher, alpha=256.0), reversed(digits))
-
-
-def _ones(count: int) -> int:
-    """1 + 256 + ...: the number whose digits are all 1."""
-    return (256**count - 1) // 255
 
 
 def _seconds(work: Callable[[], Tensor]) -> float:

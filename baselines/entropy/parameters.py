@@ -52,12 +52,12 @@ class Parameters:
             self.from_hyper, self.from_context = (IntegerMatrix(part) for part in parts)
             self.groups = [self._group(together) for together in TOGETHER]
 
-    def _group(self, together: int) -> tuple[int, list[tuple[int, int]], IntegerMatrix]:
+    def _group(self, together: int) -> tuple[int, list[_Run], IntegerMatrix]:
         """``together``, the taps that so many steps share, and their weights."""
         assert self.context is not None
         chosen = [k for k, tap in enumerate(TAPS) if _together(tap) == together]
         weight = self.context.weight.unflatten(1, (len(TAPS), self.inputs))
-        return together, [TAPS[k] for k in chosen], IntegerMatrix(weight[:, chosen].flatten(1))
+        return together, _runs([TAPS[k] for k in chosen]), IntegerMatrix(weight[:, chosen].flatten(1))
 
     def everywhere(self, features: Tensor, seen: Tensor | None) -> Tensor:
         """At all positions.
@@ -132,11 +132,11 @@ class Sweep:
         assert networks.context is not None
         top, end = rows_of(step, self.height, self.width)
         total = networks.context.offset
-        for together, taps, matrix in networks.groups:
+        for together, runs, matrix in networks.groups:
             if step % together == 0:
                 last = min(step + together, steps(self.height, self.width)) - 1
                 bottom = rows_of(last, self.height, self.width)[1]
-                seen = self._seen(taps, step, last, top, bottom)
+                seen = torch.cat([self._view(step, last, top, bottom, *run) for run in runs], 4).flatten(1, 3)
                 result = matrix.add_products(total.new_zeros(()), seen, networks.context.step)
                 self.ahead[together] = top, result.view(self.images, last + 1 - step, bottom - top, -1)
             first, result = self.ahead[together]
@@ -150,21 +150,35 @@ class Sweep:
         if len(digits) > len(self.plane):
             more = self.plane.new_zeros(len(digits) - len(self.plane), *self.plane.shape[1:])
             self.plane = torch.cat((self.plane, more))
-        view = self._view(step, step, *rows_of(step, self.height, self.width), (0, 0))
+        view = self._view(step, step, *rows_of(step, self.height, self.width), (0, 0), 1)
         view[:, :, 0] = digits.unflatten(1, (self.images, -1))
         self.done += len(seen)
 
-    def _seen(self, taps: list[tuple[int, int]], step: int, last: int, top: int, bottom: int) -> Tensor:
-        """(D, positions of all images, some steps and rows, taps * M)."""
-        return torch.cat([self._view(step, last, top, bottom, tap) for tap in taps], 4).flatten(1, 3)
+    def _view(self, step: int, last: int, top: int, bottom: int, tap: tuple[int, int], count: int) -> Tensor:
+        """(D, B, steps, rows, count * M): what ``count`` taps from ``tap`` on to the right see.
 
-    def _view(self, step: int, last: int, top: int, bottom: int, tap: tuple[int, int]) -> Tensor:
-        """(D, B, steps, rows, M) of padded planes; position (i, t - 3 i) lies (stride - 3) i + t after the first."""
+        In a padded plane position (i, t - 3 i) lies (stride - 3) i + t after the first; what lies to its right is next.
+        """
         row, m = self.stride - STRIDE, self.networks.inputs
         start = (HALF + tap[0]) * self.stride + HALF + tap[1] + step + top * row
-        size = (len(self.plane), self.images, last + 1 - step, bottom - top, m)
+        size = (self.plane.shape[0], self.images, last + 1 - step, bottom - top, count * m)
         strides = (self.plane.stride(0), self.plane.stride(1), m, row * m, 1)
         return self.plane.as_strided(size, strides, start * m)
+
+
+_Run = tuple[tuple[int, int], int]
+
+
+def _runs(taps: list[tuple[int, int]]) -> list[_Run]:
+    """Taps in raster order as runs of neighbours: the first, and how many."""
+    found: list[_Run] = []
+    for dy, dx in taps:
+        (first, count) = found[-1] if found else ((0, 0), 0)
+        if count and (dy, dx) == (first[0], first[1] + count):
+            found[-1] = first, count + 1
+        else:
+            found.append(((dy, dx), 1))
+    return found
 
 
 def _together(tap: tuple[int, int]) -> int:
