@@ -15,7 +15,7 @@
 #
 # Gao et al. take modules out of A-INN: the denoising modules PDM (U-Net, residual, dense, or none), the refinement
 # CFRM, and the frequency decomposition FDSM. The results are in the paper only; none is public as numbers. Here is
-# what each variant costs, counted on the models, and what has been measured.
+# what each variant costs, counted on the models, and what four of them do after the same short training.
 
 # %%
 from dataclasses import replace
@@ -25,7 +25,6 @@ import pandas as pd
 from baselines.ainn.config import COMPACT, PAPER
 from baselines.costs import costs
 from bench import results
-from bench.plots import family_of
 
 variants = {
     "A-INN": COMPACT,
@@ -42,8 +41,23 @@ table.rename(columns={"parameters": "parameters, M", "encode": "encode, kMAC/px"
 # %% [markdown]
 # All but the last are the compact preset. The modules sit in the decoder, which costs more than the encoder. The
 # dense PDM costs most. CFRM holds a third of the parameters.
+#
+# ## Measured
+#
+# Four models of the compact preset, each trained for the same 730 iterations from the same start, at one rate (lambda
+# 0.0075), and measured on Kodak from real streams. `loss` is what they were trained for: bpp + lambda 255^2 MSE.
 
 # %%
-means = results.means("rd")
-found = sorted(name for name in means["system"].unique() if family_of(name) == "ainn")
-print("Measured variants:", ", ".join(found) or "none, no checkpoint of A-INN is shipped (baselines.train ainn)")
+LAGRANGIAN = 0.0075
+records = results.table("ainn-ablation")
+records["model"] = records["codec"].astype(str).str.extract("training-runs/ainn-([a-z-]+)/", expand=False)
+found = records.groupby("model")[["bpp", "psnr", "ms_ssim_db", "delta_e", "mse"]].mean()
+found["loss"] = found["bpp"] + LAGRANGIAN * found.pop("mse")
+found["loss against full, %"] = 100 * (found["loss"] / found["loss"]["full"] - 1)
+found.sort_values("loss").round(3)
+
+# %% [markdown]
+# After so few steps only the refinement earns its place: without CFRM the loss is 1.8 % higher. Without the denoising
+# modules it is 0.3 % lower, without the frequency decomposition 3 % lower; the paper has every module help, after a
+# training a thousand times as long and more. Seven hundred steps teach such a network little, and what it has not learned it
+# can only disturb.
