@@ -59,5 +59,5 @@ found.sort_values("loss").round(3)
 # %% [markdown]
 # After so few steps only the refinement earns its place: without CFRM the loss is 1.8 % higher. Without the denoising
 # modules it is 0.3 % lower, without the frequency decomposition 3 % lower; the paper has every module help, after a
-# training a thousand times as long and more. Seven hundred steps teach such a network little, and what it has not learned it
-# can only disturb.
+# training a thousand times as long and more. Seven hundred steps teach such a network little, and what it has not
+# learned it can only disturb.
