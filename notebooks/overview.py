@@ -28,7 +28,7 @@ PROTOCOLS = {
     "iat-fig6-fixed": "0.791 bpp every time",
     "iat-fig6-drift": "from 1.03 to 0.79 bpp",
 }
-SETTINGS = {"iat": 0.5, "jpeg": 75, "webp": 80, "avif": 70, "jpeg2000": 0.8}
+SETTINGS = {"iat": 0.5, "sft": 0.3, "jpeg": 75, "webp": 80, "avif": 70, "jpeg2000": 0.8}
 
 tables, losses = {}, []
 for name, title in PROTOCOLS.items():
