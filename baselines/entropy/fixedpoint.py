@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +35,12 @@ SLOPE_NUMERATOR, SLOPE_BITS = 655, 16
 """LeakyReLU 0.01 as 655 / 65536."""
 
 
-_Phase = tuple[tuple[int, int], list[tuple[int, int]], IntegerMatrix]
+class Phase(NamedTuple):
+    """Output positions that are ``at`` (y, x) modulo the stride: which inputs (dy, dx) they see, by what weights."""
+
+    at: tuple[int, int]
+    taps: list[tuple[int, int]]
+    matrix: IntegerMatrix
 
 
 class FixedConv:
@@ -46,8 +52,7 @@ class FixedConv:
         weight: (O, taps * I) integers, times 2^shift.
         offset: (O,), the bias and the half step that makes rounding of ``floor``.
         step: 2^-shift.
-        phases: for output positions (y, x) modulo ``stride``, which positions of the input they see, (dy, dx), and the
-            weights of these.
+        phases: one for every output position modulo ``stride``.
     """
 
     stride = 1
@@ -64,9 +69,9 @@ class FixedConv:
         self.weight = torch.round(weight * 2**shift).permute(0, 2, 3, 1).flatten(1)
         self.phases = self._phases(*weight.shape[2:])
 
-    def _phases(self, kh: int, kw: int) -> list[_Phase]:
+    def _phases(self, kh: int, kw: int) -> list[Phase]:
         taps = [(y - kh // 2, x - kw // 2) for y in range(kh) for x in range(kw)]
-        return [((0, 0), taps, IntegerMatrix(self.weight))]
+        return [Phase((0, 0), taps, IntegerMatrix(self.weight))]
 
     def rows(self, x: Tensor) -> Tensor:
         """(N, taps * I) -> (N, O)."""
@@ -74,7 +79,7 @@ class FixedConv:
 
     def sums(self, x: Tensor) -> Tensor:
         """(D, N, taps * I) of ``operand`` -> (N, O), not rounded."""
-        return self.phases[0][2].add_products(self.offset, x, self.step)
+        return self.phases[0].matrix.add_products(self.offset, x, self.step)
 
     def __call__(self, x: Tensor) -> Tensor:
         """(B, H, W, I) -> (B, stride * H, stride * W, O)."""
@@ -82,17 +87,17 @@ class FixedConv:
 
     def _plane(self, x: Tensor) -> Tensor:
         height, width = x.shape[:2]
-        dy, dx = (max(abs(tap[axis]) for _, taps, _ in self.phases for tap in taps) for axis in (0, 1))
+        dy, dx = (max(abs(tap[axis]) for phase in self.phases for tap in phase.taps) for axis in (0, 1))
         padded = operand(F.pad(x, (0, 0, dx, dx, dy, dy)))
         out = x.new_empty(self.stride * height, self.stride * width, len(self.offset))
         rows = max(1, CHUNK // width)
         for (py, px), taps, matrix in self.phases:
-            phase = out[py :: self.stride, px :: self.stride]
+            part = out[py :: self.stride, px :: self.stride]
             for top in range(0, height, rows):
                 bottom = min(height, top + rows)
                 seen = gathered(padded, taps, (dy + top, dy + bottom), (dx, dx + width))
                 total = matrix.add_products(self.offset, seen, self.step)
-                phase[top:bottom] = rounded(total).view(bottom - top, width, -1)
+                part[top:bottom] = rounded(total).view(bottom - top, width, -1)
         return out
 
 
@@ -121,13 +126,13 @@ class FixedTransposedConv(FixedConv):
         """weight: (I, O, k, k), k odd; bias: (O,)."""
         super().__init__(weight.transpose(0, 1), bias)
 
-    def _phases(self, kh: int, kw: int) -> list[_Phase]:
+    def _phases(self, kh: int, kw: int) -> list[Phase]:
         weight = self.weight.unflatten(1, (kh, kw, -1))
         found = []
         for py, px in itertools.product((0, 1), repeat=2):
             seen = list(itertools.product(_doubling(kh, py), _doubling(kw, px)))
             matrix = IntegerMatrix(torch.cat([weight[:, y, x] for (y, _), (x, _) in seen], 1))
-            found.append(((py, px), [(dy, dx) for (_, dy), (_, dx) in seen], matrix))
+            found.append(Phase((py, px), [(dy, dx) for (_, dy), (_, dx) in seen], matrix))
         return found
 
 
