@@ -51,9 +51,9 @@ for name, span in SPANS.items():
 #
 # At level 0.8 IAT loses 2.9 dB, half of it in the first fifteen rounds, and has come to rest on 10 of the 24 images
 # only. What is invertible in it is the part between two enhancement networks; these two are not each other's inverse.
-# Alone, with nothing rounded, they give kodim20 back at 42.8 dB the first time and 29.1 dB the tenth. Coarse steps
-# of the latents round such an error away, fine ones keep it. Pixels in 8 bits are not to blame, they help: in 20 rounds
-# kodim20 loses 3.9 dB with them and 7.8 dB handed on unrounded (`--carrier float`).
+# Alone, with nothing rounded, they give kodim20 back at 42.8 dB the first time and 29.1 dB the tenth. Coarse steps of
+# the latents seem to round such an error away, fine ones to keep it. Pixels in 8 bits are not to blame, they help: in
+# 20 rounds kodim20 loses 3.9 dB with them and 7.8 dB handed on unrounded (`--carrier float`).
 #
 # WebP and AVIF lose at every round and have not come to rest after 50; AVIF's loss comes with a shift of colour
 # (`shift_max` in 8-bit levels, `delta_e` in the table below).

@@ -9,6 +9,7 @@ pytest.importorskip("nbclient", reason="needs nbclient: pip install 'reencode-be
 
 from nbclient.exceptions import CellExecutionError
 
+from bench.cli import USER_ERROR, call
 from notebooks import execute
 
 
@@ -35,3 +36,8 @@ def test_a_cell_that_fails_is_noticed_and_nothing_is_left_of_the_one_before(run,
     run(tmp_path / "first.py")
     with pytest.raises(CellExecutionError, match="NameError"):
         run(tmp_path / "second.py")
+
+
+def test_an_unknown_name_is_one_sentence(capsys):
+    assert call(execute.main, ["nothing"]) == USER_ERROR
+    assert capsys.readouterr().err.startswith("There is no notebook nothing, only ainn_ablation, ")

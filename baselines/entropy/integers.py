@@ -2,8 +2,8 @@
 
 Two ways that give the same numbers. In float64 every partial sum stays below 2^53. In bytes, both matrices are cut into
 digits of base 256 between -128 and 127, whose products are summed in 32 bits: on processors with instructions for that
-(VNNI and the like) several times faster, and the weights take a quarter of the memory. Which of them a process takes is
-tried out once, by ``bytes_pay``.
+(VNNI and the like) several times faster, and a quarter of the weights' bytes pass through it. Which of them a process
+takes is tried out once, by ``bytes_pay``.
 """
 
 from __future__ import annotations
