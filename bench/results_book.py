@@ -156,7 +156,7 @@ def _made(new: pd.DataFrame, what: Publication) -> dict[str, Any]:
     return {
         "command": what.command,
         "chains": len(found),
-        "coding_s": round(sum(chain["coded_s"] for chain in found), 1),
+        "coding_s": round(sum(chain["coded_s"] for chain in found), 3),
         "first": min(one["when"] for one in told),
         "last": max(one["when"] for one in told),
         "commits": sorted({one.get("git_commit") or NOT_RECORDED for one in told}),

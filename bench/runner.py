@@ -20,6 +20,7 @@ from bench import memory
 from bench.cluster import Cluster, WorkerLost
 from bench.codec import BenchError, EstimatesMemory, Image
 from bench.datasets import ImageRef
+from bench.interrupt import Interrupts
 from bench.meter import Meter, advance
 from bench.registry import CodecSpec
 from bench.store import Store
@@ -117,8 +118,10 @@ def _run_pool(
         # loky replaces a worker whose memory has grown between two chains; nothing is lost and nobody need know
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
         try:
-            for number in finished:
-                done.add(id(tasks[number]))
+            with Interrupts() as interrupts:
+                for number in finished:
+                    done.add(id(tasks[number]))
+                    interrupts.raise_if_lost()
         except TerminatedWorkerError:
             return done, [task for task in started if id(task) not in done]
     return done, []
@@ -226,8 +229,9 @@ def _run_on_cluster(
         n_jobs=min(settings.jobs, len(tasks)), backend="threading", return_as="generator_unordered", batch_size=1
     )
     try:
-        for _ in parallel(jobs()):
-            pass
+        with Interrupts() as interrupts:
+            for _ in parallel(jobs()):
+                interrupts.raise_if_lost()
     finally:
         stop.set()
         cluster.close()

@@ -214,10 +214,18 @@ def test_the_default_folder_says_what_is_in_it(folder, tmp_path, monkeypatch):
     assert [path.name for path in Path("results/runs").iterdir()] == ["set_jpeg-50+webp-80_2"]
 
 
+LONG = 60
+"""Generations of a run that is to be stopped on its way: three seconds a chain."""
+
+
+def slow(folder, out):
+    return arguments(folder, out, "synthetic_codecs:Slower", "--quiet", "--generations", str(LONG))
+
+
 def start(folder, out):
-    command = [sys.executable, "-m", "bench.reencode", *arguments(folder, out, "synthetic_codecs:Slower", "--quiet")]
+    command = [sys.executable, "-m", "bench.reencode", *slow(folder, out)]
     environment = os.environ | {"PYTHONPATH": str(HERE)}
-    return subprocess.Popen([*command, "--generations", "25"], env=environment, start_new_session=True)
+    return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
 
 
 def finished(out):
@@ -235,13 +243,14 @@ def test_killed_again_and_again_it_ends_with_the_same_table(folder, tmp_path):
             time.sleep(0.02)
         time.sleep(0.3 if chains == 0 else 0.03)
         stop(run.pid, signal.SIGINT if chains == 1 else signal.SIGKILL)
-        assert run.wait(60) in (-9, 130)
+        said = run.communicate(timeout=60)[1]
+        assert run.returncode == (130 if chains == 1 else -9), (chains, finished(out), said)
     assert not (out / "generations.parquet").exists()
     both = [start(folder, out), start(folder, out)]
-    assert [run.wait(120) for run in both] == [0, 0]
+    said = [run.communicate(timeout=120)[1] for run in both]
+    assert [run.returncode for run in both] == [0, 0], said
     assert finished(out) == 4
-    undisturbed = arguments(folder, tmp_path / "other", "synthetic_codecs:Slower", "--quiet", "--generations", "25")
-    assert reencode.main(undisturbed) == 0
+    assert reencode.main(slow(folder, tmp_path / "other")) == 0
     found = table(out)
-    assert len(found) == 4 * 25
+    assert len(found) == 4 * LONG
     pd.testing.assert_frame_equal(found.drop(columns=TIMES), table(tmp_path / "other").drop(columns=TIMES))

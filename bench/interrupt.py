@@ -1,0 +1,43 @@
+"""Ctrl-C that is not lost.
+
+Python drops a KeyboardInterrupt that strikes inside a destructor or a callback of the garbage collector ("Exception
+ignored in ..."), and the work goes on as if nobody had asked it to stop. Whoever works in steps asks after each one.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Self
+
+
+class Interrupts:
+    """While entered, ``raise_if_lost`` raises the KeyboardInterrupt that was asked for and went unheard.
+
+    Ctrl-C raises at once, as ever. Outside the main thread, or where somebody else handles SIGINT, nothing changes.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._installed = False
+
+    def __enter__(self) -> Self:
+        ours = threading.current_thread() is threading.main_thread()
+        if ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._note)
+            self._installed = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._installed:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+        signal.default_int_handler(number, frame)
+
+    def raise_if_lost(self) -> None:
+        """Raise KeyboardInterrupt where there was a Ctrl-C that did not end the ``with`` block."""
+        if self._asked:
+            raise KeyboardInterrupt
