@@ -15,9 +15,11 @@ import torch
 from baselines.checkpoint import save_checkpoint
 from baselines.learned.config import ModelConfig, choose
 from baselines.learned.files import located
+from baselines.learned.model import LatentModel
 from baselines.learned.system import SYSTEMS, System, system
 from baselines.training.beginning import continued, earlier, take_entropy, take_transform, taken_from
 from baselines.training.data import load_photographs
+from baselines.training.identity import FREE
 from baselines.training.loop import Budget, Trainer, TrainingOptions
 from baselines.training.losses import TAU, THETA
 from bench.cli import Parser, run
@@ -25,6 +27,8 @@ from bench.codec import BenchError
 
 LOSS = f"bpp + 255^2 mean(Lambda (x - x_hat)^2), Lambda = {THETA} exp({TAU} L)"
 SINGLE_RATE_LOSS = "bpp + 255^2 lambda mean((x - x_hat)^2)"
+
+IDENTITY = " + {:g} relu(|y(x_hat) - y_hat| - {:g})^2 / pixels"
 
 VARIANTS = {
     "context": "spatial context model",
@@ -49,6 +53,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--distortion", choices=["mse", "jacobian"], default="mse", help="see baselines/training/jacobian.py"
     )
+    p.add_argument(
+        "--identity",
+        type=float,
+        default=0.0,
+        help="weight of the latents' deviation when the output is coded again, such as 100",
+    )
+    p.add_argument(
+        "--only", default="", metavar="NAME,...", help="train these parameters alone, such as transform.restore"
+    )
     p.add_argument("--data", type=Path, required=True, help="folder of training photographs")
     p.add_argument("--cache", type=Path, default=Path("training-runs/cache"), help="decoded photographs are kept here")
     p.add_argument("--out", type=Path, help="run folder (default: training-runs/SYSTEM-PRESET)")
@@ -67,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--evaluate-every", type=float, default=5.0, metavar="MINUTES")
     p.add_argument("--random-start", action="store_true", help="leave out the orthonormal block-transform start")
     for field in fields(TrainingOptions):
-        if field.name in ("lagrangian", "distortion"):
+        if field.name in ("lagrangian", "distortion", "identity", "only"):
             continue
         kind = type(field.default)
         name = "--" + field.name.replace("_", "-")
@@ -112,6 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen.start(model, blocks, options.lagrangian or THETA)
     if entropy:
         take_entropy(model, entropy)
+    _check_names(model, options.only)
     trainer = Trainer(model, train.to(device), held_back, folder, options)
     if resumed:
         trainer.restore()
@@ -150,6 +164,15 @@ def _budget(args: argparse.Namespace) -> Budget:
         if value <= 0:
             raise BenchError(f"--{name} must be above 0, got {value:g}.")
     return Budget(**given)
+
+
+def _check_names(model: LatentModel, only: str) -> None:
+    """Raise BenchError where --only names something that the model has not."""
+    names = [name for name, _ in model.named_parameters()]
+    for part in only.split(","):
+        if not any(name.startswith(part) for name in names):
+            parts = ", ".join(dict.fromkeys(".".join(name.split(".")[:2]) for name in names))
+            raise BenchError(f"--only {part}: nothing in this model is called so; it has {parts}.")
 
 
 def _source(args: argparse.Namespace, option: str) -> Path | None:
@@ -191,8 +214,19 @@ def training_options(args: argparse.Namespace, chosen: System, config: ModelConf
         raise BenchError(f"--lambda {wanted}: {args.system} trains one model for {_rates(chosen)}.")
     given = {f.name: getattr(args, f.name) for f in fields(TrainingOptions)}
     options = TrainingOptions(**{name: value for name, value in given.items() if value is not None})
+    if options.identity < 0 or (options.identity and options.distortion != "mse"):
+        raise BenchError(f"--identity must be 0 or more, and goes with --distortion mse; got {options.identity:g}.")
+    if options.identity and options.bfloat16 and args.bfloat16 is not None:
+        raise BenchError("--identity looks at fractions of a step, which bfloat16 has not: leave out --bfloat16.")
     if args.bfloat16 is None:
-        options = replace(options, bfloat16=quick_bfloat16(torch.device(args.device)))
+        quick = quick_bfloat16(torch.device(args.device)) and not options.identity
+        options = replace(options, bfloat16=quick)
+    if not any(
+        part.startswith("entropy.") or "entropy.".startswith(part) for part in options.only.split(",")
+    ):  # nothing to learn from the rate alone
+        if args.entropy_first:
+            raise BenchError(f"--entropy-first trains the entropy model, which --only {options.only} leaves out.")
+        options = replace(options, entropy_first=0.0, entropy_extra=0)
     if args.entropy_first is None and args.weights:
         options = replace(options, entropy_first=0.0)
     if options.lagrangian:
@@ -223,7 +257,8 @@ def card(
         "preset": args.preset,
         "config": config,
         "training": {
-            "loss": SINGLE_RATE_LOSS if options.lagrangian else LOSS,
+            "loss": (SINGLE_RATE_LOSS if options.lagrangian else LOSS)
+            + (IDENTITY.format(options.identity, FREE) if options.identity else ""),
             "options": asdict(options),
             "iterations": trainer.iteration,
             "images_seen": trainer.iteration * options.batch,

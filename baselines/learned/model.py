@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.entropy.prior import LatentPrior
+from baselines.training.identity import as_pixels, latent_deviation
 from baselines.training.jacobian import quantisation_noise
 
 
@@ -22,6 +23,7 @@ class Forward:
         y_bits, z_bits: (B,) each, bits of latents and hyper-latents.
         y: latents, not quantised.
         noise_power: (B,), where x_hat was made of y instead of y_hat: the mean squared error that rounding would add.
+        deviation: (B,), where it was asked for: see ``baselines.training.identity``.
     """
 
     x_hat: Tensor
@@ -29,6 +31,7 @@ class Forward:
     z_bits: Tensor
     y: Tensor
     noise_power: Tensor | None = None
+    deviation: Tensor | None = None
 
 
 class LatentModel(nn.Module, ABC):
@@ -73,7 +76,14 @@ class LatentModel(nn.Module, ABC):
         """Quantised y and z -> images, not clamped."""
         return self.synthesis(y_hat, z_hat, self.prepare(level, (16 * y_hat.shape[2], 16 * y_hat.shape[3])))
 
-    def forward(self, x: Tensor, level: Tensor | float, noise: bool = True, distortion: str = "mse") -> Forward:
+    def forward(
+        self,
+        x: Tensor,
+        level: Tensor | float,
+        noise: bool = True,
+        distortion: str = "mse",
+        identity: bool = False,
+    ) -> Forward:
         """Encode and decode without a stream.
 
         Args:
@@ -83,6 +93,7 @@ class LatentModel(nn.Module, ABC):
                 gradients.
             distortion: ``mse``, or ``jacobian``: x_hat is made of latents that are not rounded, and ``noise_power``
                 tells what rounding would add; see ``baselines.training.jacobian``.
+            identity: code the decoded image again, for ``deviation``; not with ``jacobian``.
         """
         prepared = self.prepare(level, (x.shape[2], x.shape[3]))
         y = self.analysis(x, prepared).float()
@@ -93,7 +104,11 @@ class LatentModel(nn.Module, ABC):
         if distortion == "jacobian":
             x_hat = self.synthesis(y, z_hat, prepared).float()
             return Forward(x_hat, y_bits, z_bits, y, quantisation_noise(x_hat, y))
-        return Forward(self.synthesis(y_hat, z_hat, prepared), y_bits, z_bits, y)
+        x_hat = self.synthesis(y_hat, z_hat, prepared)
+        if identity:
+            again = self.analysis(as_pixels(x_hat), prepared)
+            return Forward(x_hat, y_bits, z_bits, y, deviation=latent_deviation(again, y_hat, x[0, 0].numel()))
+        return Forward(x_hat, y_bits, z_bits, y)
 
 
 def straight_through(y: Tensor) -> Tensor:

@@ -18,9 +18,14 @@ from tqdm import tqdm
 
 from baselines.learned.model import LatentModel
 from baselines.training.data import Photographs
+from baselines.training.identity import as_pixels
 from baselines.training.losses import level_of, rate, rate_distortion
 from baselines.training.maps import quality_maps
 from baselines.training.pool import LatentPool, coded_once
+from bench.codec import BenchError
+
+LATER = 5
+"""The generation that the evaluation looks at beside the first."""
 
 BAR = "{percentage:3.0f}% |{bar}| {elapsed}<{remaining} {postfix}"
 
@@ -52,6 +57,9 @@ class TrainingOptions:
         seed: of crops, maps and initial weights.
         lagrangian: lambda of a single-rate model, ``--lambda``; 0 trains a variable-rate one on quality maps.
         distortion: ``mse`` of the reconstruction from rounded latents, or ``jacobian``: see ``training.jacobian``.
+        identity: weight, in bits a squared step, of what latents deviate by when the decoded image is coded again: see
+            ``training.identity``. 0 leaves the second coding out.
+        only: what is trained, as beginnings of names of parameters, separated by commas; empty: everything.
     """
 
     batch: int = 2
@@ -74,6 +82,8 @@ class TrainingOptions:
     seed: int = 0
     lagrangian: float = 0.0
     distortion: str = "mse"
+    identity: float = 0.0
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,9 @@ class Trainer:
         self.options, self.folder, self.data = options, folder, photographs
         self.device = photographs.pixels.device
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        parts = tuple(options.only.split(","))
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(name.startswith(parts))
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.optimizer = torch.optim.Adam(self._groups(), betas=(0.9, 0.99), eps=1e-9, fused=True)
         self.generator = torch.Generator().manual_seed(options.seed)
@@ -127,12 +140,15 @@ class Trainer:
     def _groups(self) -> list[dict[str, Any]]:
         groups: dict[str, list[nn.Parameter]] = {"entropy": [], "mix": [], "transform": []}
         for name, parameter in self.model.named_parameters():
+            if not parameter.requires_grad:
+                continue
             careful = ".mix." in name or name.startswith(self.model.careful_parts)
             kind = "mix" if careful else "entropy" if name.startswith("entropy.") else "transform"
             groups[kind].append(parameter)
         o = self.options
         rates = {"entropy": o.lr_entropy, "mix": o.lr_mix, "transform": o.lr_transform}
-        return [{"params": p, "lr": rates[k], "peak": rates[k], "entropy": k == "entropy"} for k, p in groups.items()]
+        used = {kind: parameters for kind, parameters in groups.items() if parameters}
+        return [{"params": p, "lr": rates[k], "peak": rates[k], "entropy": k == "entropy"} for k, p in used.items()]
 
     def _set_rates(self, progress: float) -> None:
         o = self.options
@@ -165,10 +181,11 @@ class Trainer:
         o = self.options
         x, level = self._batch()
         with self._autocast():
-            result = self.model(x, level, distortion=o.distortion)
+            result = self.model(x, level, distortion=o.distortion, identity=o.identity > 0)
         self.pool.add(result.y, level)
         bits = result.y_bits + result.z_bits
-        return rate_distortion(x, result.x_hat.float(), bits, level, o.balance, result.noise_power)
+        deviation = None if result.deviation is None else o.identity * result.deviation
+        return rate_distortion(x, result.x_hat.float(), bits, level, o.balance, result.noise_power, deviation)
 
     def _rate(self) -> tuple[Tensor, Tensor, Tensor]:
         """The rate of latents of the pool, which is filled up as these wear out."""
@@ -224,27 +241,40 @@ class Trainer:
                 self.average[key].lerp_(value, 1 - decay)
 
     @torch.no_grad()
-    def evaluate(self) -> dict[str, tuple[float, float]]:
-        """(bpp, PSNR in dB) of the averaged weights on held-back crops: rounded latents, estimated rate.
+    def evaluate(self) -> dict[str, float]:
+        """bpp and PSNR in dB of the averaged weights on held-back crops: rounded latents, estimated rate.
 
-        The keys say at which level: _10, _50, _90 for L = 0.1, 0.5, 0.9; nothing for a single-rate model.
+        The keys end in the level: _10, _50, _90 for L = 0.1, 0.5, 0.9; in nothing for a single-rate model. Where
+        ``identity`` is trained for, psnr_later is the PSNR of generation LATER.
         """
         levels = {"": 0.0} if self.options.lagrangian else {"_10": 0.1, "_50": 0.5, "_90": 0.9}
         kept = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.model.load_state_dict(self.average)
         self.model.eval()
-        out = {}
+        out: dict[str, float] = {}
         for key, level in levels.items():
-            bits, psnr, x = 0.0, 0.0, self.validation
+            bits, psnr, later, x = 0.0, 0.0, 0.0, self.validation
             for part in x.split(4):
                 result = self.model(part, level, noise=False)
                 bits += float((result.y_bits + result.z_bits).sum())
-                error = ((result.x_hat.clamp(0, 1) - part) ** 2).mean((1, 2, 3))
-                psnr += float((-10 * torch.log10(error)).sum())
-            out[key] = (bits / x[:, 0].numel(), psnr / len(x))
+                psnr += _psnr(result.x_hat.clamp(0, 1), part)
+                if self.options.identity:
+                    later += _psnr(self._generations(result.x_hat, level), part)
+            out |= {f"bpp{key}": bits / x[:, 0].numel(), f"psnr{key}": psnr / len(x)}
+            if self.options.identity:
+                out[f"psnr_later{key}"] = later / len(x)
         self.model.load_state_dict(kept)
         self.model.train()
         return out
+
+    def _generations(self, x_hat: Tensor, level: float) -> Tensor:
+        """The images of generation LATER, from those of generation 1, not clamped."""
+        prepared = self.model.prepare(level, (x_hat.shape[2], x_hat.shape[3]))
+        for _ in range(LATER - 1):
+            y = self.model.analysis(as_pixels(x_hat).contiguous(memory_format=torch.channels_last), prepared)
+            z = self.model.entropy.quantise_hyper(self.model.hyper_analysis(y, prepared))
+            x_hat = self.model.synthesis(torch.round(y), z, prepared)
+        return as_pixels(x_hat)
 
     def run(self, budget: Budget, evaluate_every: float = 5.0, on_evaluation: Callable[[], None] | None = None) -> None:
         """Train for ``budget`` more. The learning rate falls towards its end, whatever came before.
@@ -290,8 +320,7 @@ class Trainer:
         points = self.evaluate()
         row: dict[str, Any] = {"iteration": self.iteration, "minutes": round(self.seconds / 60, 2)}
         row |= {"loss": sum(v[0] for v in losses) / max(1, len(losses)), "skipped": self.skipped}
-        for key, (bpp, psnr) in points.items():
-            row |= {f"bpp{key}": round(bpp, 4), f"psnr{key}": round(psnr, 3)}
+        row |= {key: round(value, 4 if key.startswith("bpp") else 3) for key, value in points.items()}
         self.history.append(row)
         tqdm.write(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()))
         self.save()
@@ -322,13 +351,25 @@ class Trainer:
         torch.save(state, temporary)
         temporary.replace(self.folder / "state.pt")
         with (self.folder / "log.csv").open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(self.history[0]) if self.history else ["iteration"])
+            names = dict.fromkeys(name for row in self.history for name in row)
+            writer = csv.DictWriter(file, list(names) or ["iteration"])
             writer.writeheader()
             writer.writerows(self.history)
 
     def restore(self) -> None:
-        """Continue exactly where ``save`` left off (on the same kind of device)."""
+        """Continue exactly where ``save`` left off (on the same kind of device).
+
+        Raises:
+            BenchError: other parameters were trained there.
+        """
         state: dict[str, Any] = torch.load(self.folder / "state.pt", map_location=self.device, weights_only=True)
+        only = json.loads(state["options"]).get("only", "")
+        if only != self.options.only:
+            told = [f"--only {each}" if each else "no --only" for each in (only, self.options.only)]
+            raise BenchError(
+                f"What is in {self.folder} was trained with {told[0]} and can't go on with {told[1]}: "
+                "repeat the option, or begin with its checkpoint by --weights and another --out."
+            )
         self.model.load_state_dict(state["model"])
         self.average = state["average"]
         asked = [{key: group[key] for key in ("peak", "entropy")} for group in self.optimizer.param_groups]
@@ -348,3 +389,8 @@ class Trainer:
     def averaged(self) -> dict[str, Tensor]:
         """The weights to ship."""
         return self.average
+
+
+def _psnr(x_hat: Tensor, x: Tensor) -> float:
+    """Sum of the images' PSNR in dB; both (B, 3, H, W) in [0, 1]."""
+    return float((-10 * torch.log10(((x_hat - x) ** 2).mean((1, 2, 3)))).sum())

@@ -26,7 +26,13 @@ def level_of(multiplier: float) -> float:
 
 
 def rate_distortion(
-    x: Tensor, x_hat: Tensor, bits: Tensor, level: Tensor, balance: float = 0.0, noise_power: Tensor | None = None
+    x: Tensor,
+    x_hat: Tensor,
+    bits: Tensor,
+    level: Tensor,
+    balance: float = 0.0,
+    noise_power: Tensor | None = None,
+    deviation: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """bpp + 255^2 mean(Lambda (x - x_hat)^2), averaged over the batch.
 
@@ -38,6 +44,7 @@ def rate_distortion(
             levels do not drown low ones. 0 is the papers' loss.
         noise_power: (B,), mean squared error that quantisation adds, where x_hat was made without it: see
             ``jacobian.quantisation_noise``.
+        deviation: (B,), what else is added to the loss, weighted already: see ``identity``.
 
     Returns:
         loss, mean bpp, mean squared error per sample (B,).
@@ -49,7 +56,7 @@ def rate_distortion(
     if noise_power is not None:
         distortion = distortion + weight.mean((1, 2, 3)) * noise_power
         total = total + noise_power
-    cost = (bpp + 255**2 * distortion) * _balance(weight, balance)
+    cost = (bpp + 255**2 * distortion + (0 if deviation is None else deviation)) * _balance(weight, balance)
     return cost.mean(), bpp, total
 
 

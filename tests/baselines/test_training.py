@@ -7,43 +7,24 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_training import OPTIONS, TINY, draw_photographs
 
 from baselines.checkpoint import load_checkpoint
-from baselines.iat.config import PRESETS, IATConfig
+from baselines.iat.config import PRESETS
 from baselines.iat.model import IAT
 from baselines.learned.system import system
 from baselines.learned.weights import load_model
 from baselines.train import main
 from baselines.training.data import Photographs, load_photographs
-from baselines.training.loop import Trainer, TrainingOptions
+from baselines.training.loop import Trainer
 from baselines.training.losses import lagrangian, rate_distortion
 from baselines.training.maps import quality_maps
 from bench.codec import BenchError
 
-TINY = IATConfig(
-    latent=24,
-    hyper_latent=4,
-    hyper_width=8,
-    hyper_outputs=8,
-    context_outputs=8,
-    parameter_widths=(16, 16),
-    coupling_hidden=((2, 2), (2, 2), (4, 4), (4, 4)),
-    activation_hidden=((4, 4),) * 4,
-    enhancement=(4, 2),
-    domain="log",
-)
-OPTIONS = TrainingOptions(batch=2, crop=64, entropy_first=0.0, warmup=2, bfloat16=False)
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    target = tmp_path / "photographs"
-    target.mkdir()
-    for i, (h, w) in enumerate([(70, 90), (300, 280), (260, 300), (128, 64), (280, 260)]):
-        small = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
-        small.resize((w, h), Image.Resampling.BICUBIC).save(target / f"{i}.png")
-    return target
+    return draw_photographs(tmp_path / "photographs")
 
 
 def test_crops_are_pieces_of_the_photographs(folder: Path) -> None:
