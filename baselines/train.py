@@ -28,7 +28,7 @@ from bench.codec import BenchError
 LOSS = f"bpp + 255^2 mean(Lambda (x - x_hat)^2), Lambda = {THETA} exp({TAU} L)"
 SINGLE_RATE_LOSS = "bpp + 255^2 lambda mean((x - x_hat)^2)"
 
-IDENTITY = " + {:g} relu(|y(x_hat) - y_hat| - {:g})^2 / pixels"
+IDENTITY = " + {:g} relu(|y(x_hat) - y_hat| - {:g})^2 / pixels, and so for z"
 
 VARIANTS = {
     "context": "spatial context model",

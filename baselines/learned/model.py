@@ -107,7 +107,10 @@ class LatentModel(nn.Module, ABC):
         x_hat = self.synthesis(y_hat, z_hat, prepared)
         if identity:
             again = self.analysis(as_pixels(x_hat), prepared)
-            return Forward(x_hat, y_bits, z_bits, y, deviation=latent_deviation(again, y_hat, x[0, 0].numel()))
+            z_again = self.hyper_analysis(again, prepared)
+            pixels = x[0, 0].numel()
+            deviation = latent_deviation(again, y_hat, pixels) + latent_deviation(z_again, z_hat, pixels)
+            return Forward(x_hat, y_bits, z_bits, y, deviation=deviation)
         return Forward(x_hat, y_bits, z_bits, y)
 
 

@@ -245,7 +245,7 @@ class Trainer:
         """bpp and PSNR in dB of the averaged weights on held-back crops: rounded latents, estimated rate.
 
         The keys end in the level: _10, _50, _90 for L = 0.1, 0.5, 0.9; in nothing for a single-rate model. Where
-        ``identity`` is trained for, psnr_later is the PSNR of generation LATER.
+        ``identity`` is trained for, bpp_later and psnr_later are those of generation LATER.
         """
         levels = {"": 0.0} if self.options.lagrangian else {"_10": 0.1, "_50": 0.5, "_90": 0.9}
         kept = {k: v.clone() for k, v in self.model.state_dict().items()}
@@ -253,28 +253,28 @@ class Trainer:
         self.model.eval()
         out: dict[str, float] = {}
         for key, level in levels.items():
-            bits, psnr, later, x = 0.0, 0.0, 0.0, self.validation
+            bits, psnr, x = 0.0, 0.0, self.validation
+            later = [0.0, 0.0]
             for part in x.split(4):
                 result = self.model(part, level, noise=False)
                 bits += float((result.y_bits + result.z_bits).sum())
                 psnr += _psnr(result.x_hat.clamp(0, 1), part)
                 if self.options.identity:
-                    later += _psnr(self._generations(result.x_hat, level), part)
+                    its_bits, images = self._generation_later(result.x_hat, level)
+                    later = [later[0] + its_bits, later[1] + _psnr(images, part)]
             out |= {f"bpp{key}": bits / x[:, 0].numel(), f"psnr{key}": psnr / len(x)}
             if self.options.identity:
-                out[f"psnr_later{key}"] = later / len(x)
+                out |= {f"bpp_later{key}": later[0] / x[:, 0].numel(), f"psnr_later{key}": later[1] / len(x)}
         self.model.load_state_dict(kept)
         self.model.train()
         return out
 
-    def _generations(self, x_hat: Tensor, level: float) -> Tensor:
-        """The images of generation LATER, from those of generation 1, not clamped."""
-        prepared = self.model.prepare(level, (x_hat.shape[2], x_hat.shape[3]))
+    def _generation_later(self, x_hat: Tensor, level: float) -> tuple[float, Tensor]:
+        """Bits in all, and images, of generation LATER, from the images of generation 1, not clamped."""
         for _ in range(LATER - 1):
-            y = self.model.analysis(as_pixels(x_hat).contiguous(memory_format=torch.channels_last), prepared)
-            z = self.model.entropy.quantise_hyper(self.model.hyper_analysis(y, prepared))
-            x_hat = self.model.synthesis(torch.round(y), z, prepared)
-        return as_pixels(x_hat)
+            result = self.model(as_pixels(x_hat).contiguous(memory_format=torch.channels_last), level, noise=False)
+            x_hat = result.x_hat
+        return float((result.y_bits + result.z_bits).sum()), as_pixels(x_hat)
 
     def run(self, budget: Budget, evaluate_every: float = 5.0, on_evaluation: Callable[[], None] | None = None) -> None:
         """Train for ``budget`` more. The learning rate falls towards its end, whatever came before.

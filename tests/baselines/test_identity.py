@@ -91,7 +91,7 @@ def test_the_command_line_trains_a_part_and_says_so(
     changed = {key.split(".")[1] for key in before if not torch.equal(before[key], after[key])}
     assert changed == {"restore"}
     training = card["training"]
-    assert training["loss"].endswith(" + 10 relu(|y(x_hat) - y_hat| - 0.25)^2 / pixels")
+    assert training["loss"].endswith(" + 10 relu(|y(x_hat) - y_hat| - 0.25)^2 / pixels, and so for z")
     told = {key: training["options"][key] for key in ("identity", "only", "bfloat16", "entropy_first", "entropy_extra")}
     assert told == {
         "identity": 10,
@@ -103,6 +103,7 @@ def test_the_command_line_trains_a_part_and_says_so(
     with Path("second/log.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert 0 < float(row["psnr_later_50"]) < 100
+    assert 0 < float(row["bpp_later_50"]) < 24
     same = ["--identity", "10", "--only", "transform.restore", "--resume"]
     assert main([*more, *same]) == 0
     card = json.loads(Path("second/iat-compact.json").read_text())
