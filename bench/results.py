@@ -44,6 +44,7 @@ NAMES = (
     "iat-variants",
     "handover",
     "iat-table2",
+    "stable",
 )
 """The experiments whose tables are kept."""
 

@@ -28,6 +28,7 @@ NAMES = (
     "iat-variants",
     "rate-control",
     "rd",
+    "stable",
     "vtm-five",
 )
 
@@ -73,6 +74,7 @@ CODECS = {
     "iat-table2": "webp",
     "iat-fig4": "jpeg2000",
     "iat-variants": "jpeg:50",
+    "stable": "jpeg:50",
     "iat-fig6-drift": "jpeg2000",
     "iat-fig6-fixed": "jpeg2000",
 }
@@ -120,7 +122,7 @@ def test_a_file_can_be_copied_and_changed(tmp_path, capsys):
     path.write_text(text.replace("0.791", "0.5").replace('"iat", ', ""))
     keys = experiment.read(str(path))
     assert keys["bpp"] == [0.5]
-    assert keys["codecs"] == ["jpeg", "webp", "avif"]
+    assert keys["codecs"] == ["iat[checkpoint=iat-stable]", "sft", "jpeg", "webp", "avif"]
 
 
 @pytest.mark.parametrize(
