@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.inn.bands import BAND, Stack, in_bands
+from baselines.inn.dense import coding, convolved
 from baselines.inn.pointwise import Conv1x1
 
 
@@ -31,6 +32,11 @@ class DenseBlock(nn.Module):
             nn.init.zeros_(self.conv5.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
+        if coding(x):
+            parts = [x.contiguous(memory_format=torch.channels_last)]
+            for conv in self.convolutions()[:4]:
+                parts.append(F.leaky_relu(convolved(parts, conv), 0.2, inplace=True))
+            return convolved(parts, self.conv5)
         features = x
         for conv in self.convolutions()[:4]:
             features = torch.cat((features, F.leaky_relu(conv(features), 0.2, inplace=True)), 1)

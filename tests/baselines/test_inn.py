@@ -13,6 +13,7 @@ from baselines.inn.blocks import (
     squeeze,
     unsqueeze,
 )
+from baselines.inn.dense import coding, convolved
 from baselines.inn.enhancement import Enhancement
 from baselines.inn.start import group_rotation, karhunen_loeve, orthonormal_start, packet_matrices
 
@@ -119,10 +120,12 @@ def test_orthonormal_start_keeps_the_strongest_klt_coefficients(latent: int) -> 
     assert karhunen_loeve(blocks).shape == (768, 768)
 
 
-@pytest.mark.parametrize("size", [(97, 704), (200, 352), (145, 480)])
-def test_enhancement_in_bands_gives_the_same_bits_for_one_and_two_threads(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("size", "widths"), [((97, 704), (16, 8)), ((200, 352), (64, 32)), ((145, 480), (16, 16))])
+def test_enhancement_in_bands_gives_the_same_bits_for_one_and_two_threads(
+    size: tuple[int, int], widths: tuple[int, int]
+) -> None:
     torch.manual_seed(0)
-    network = Enhancement(16, 8).eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    network = Enhancement(*widths).eval().requires_grad_(False).to(memory_format=torch.channels_last)
     network.layers[-1].conv5.weight.normal_(0, 0.1)
     x = torch.rand(1, 3, *size).contiguous(memory_format=torch.channels_last)
     threads = torch.get_num_threads()
@@ -136,3 +139,37 @@ def test_enhancement_in_bands_gives_the_same_bits_for_one_and_two_threads(size: 
         assert all(torch.equal(found[0], each) for each in found[1:])
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [((3, 32, 32), 32), ((64, 32), 3), ((16, 8, 8), 8), ((5,), 7)])
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_convolution_by_parts_is_that_of_the_concatenation(inputs: tuple[int, ...], outputs: int, rows: int) -> None:
+    torch.manual_seed(0)
+    convolution = torch.nn.Conv2d(sum(inputs), outputs, 3, padding=(rows, 1)).requires_grad_(False)
+    parts = [torch.rand(2, c, 9, 14).contiguous(memory_format=torch.channels_last) for c in inputs]
+    wanted = convolution(torch.cat(parts, 1))
+    with torch.inference_mode():
+        assert coding(parts[0])
+        found = convolved(parts, convolution, rows)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_without_pytorchs_own_operator_the_sums_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    convolution = torch.nn.Conv2d(96, 32, 3).requires_grad_(False)
+    parts = [torch.rand(1, c, 20, 30).contiguous(memory_format=torch.channels_last) for c in (32, 64)]
+    with torch.inference_mode():
+        wanted = convolved(parts, convolution)
+        monkeypatch.setattr("baselines.inn.dense.FUSED", False)
+        assert torch.equal(convolved(parts, convolution), wanted)
+
+
+def test_the_enhancement_gives_when_coding_what_it_gives_in_training() -> None:
+    torch.manual_seed(0)
+    network = Enhancement(64, 32).to(memory_format=torch.channels_last)
+    torch.nn.init.normal_(network.layers[-1].conv5.weight, std=0.1)
+    x = torch.rand(1, 3, 200, 352).contiguous(memory_format=torch.channels_last)
+    wanted = network(x).detach()
+    with torch.inference_mode():
+        assert in_bands(x)
+        torch.testing.assert_close(network(x), wanted, rtol=1e-4, atol=1e-5)
