@@ -5,8 +5,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from skimage.data import astronaut
 from tiny_training import OPTIONS, TINY, draw_photographs
 
 from baselines.checkpoint import load_checkpoint
@@ -17,7 +19,10 @@ from baselines.training.data import load_photographs
 from baselines.training.identity import as_pixels, latent_deviation
 from baselines.training.loop import Trainer
 from baselines.training.losses import rate_distortion
+from bench.chain import run_chain
 from bench.codec import BenchError
+from bench.registry import create
+from bench.schedule import FixedQuality
 
 
 @pytest.fixture
@@ -122,3 +127,17 @@ def test_the_command_line_trains_a_part_and_says_so(
     ):
         with pytest.raises(BenchError, match=said):
             main([*more, *wrong])
+
+
+@pytest.mark.parametrize(("name", "level"), [("iat", 0.8), ("sft", 0.3)])
+def test_the_shipped_decoders_are_undone_by_their_encoders(name: str, level: float) -> None:
+    source = np.ascontiguousarray(astronaut()[:192, 128:320])
+    before, stable = (
+        run_chain([create(spec)], source, FixedQuality(level), 10).records
+        for spec in (name, f"{name}[checkpoint={name}-stable]")
+    )
+    assert stable[0]["bytes"] == before[0]["bytes"]
+    assert before[0]["psnr"] - before[-1]["psnr"] > 1
+    assert stable[0]["psnr"] - stable[-1]["psnr"] < 0.2
+    assert stable[-1]["bytes"] == pytest.approx(stable[0]["bytes"], rel=0.02)
+    assert stable[-1]["fixed_point"]
