@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bench.codec import BenchError
-from bench.plots import METRICS, PANEL, one_set, style
+from bench.plots import METRICS, PANEL, family_of, one_set, style
 
 
 def protocols(tables: Mapping[str, pd.DataFrame], metric: str = "psnr_change") -> Figure:
@@ -35,12 +35,16 @@ def protocols(tables: Mapping[str, pd.DataFrame], metric: str = "psnr_change") -
     figure = Figure(figsize=(PANEL[0] * len(tables), PANEL[1] + 0.6), layout="constrained")
     panels = figure.subplots(1, len(tables), squeeze=False, sharey=True)[0]
     lines: dict[str, Any] = {}
+    names = sorted({str(codec) for means in tables.values() for codec in means["codec"]})
+    families = [family_of(name) for name in names]
+    variant = {name: families[:place].count(families[place]) for place, name in enumerate(names)}
     for panel, (title, means) in zip(panels, tables.items(), strict=True):
         for place, (codec, part) in enumerate(means.groupby("codec", sort=True)):
-            part, look = part.sort_values("generation"), style(str(codec))
+            part, look = part.sort_values("generation"), style(str(codec), variant[str(codec)])
             every = max(1, math.ceil(len(part) / 10))  # lines that lie on each other show by their markers, in turn
             (lines[str(codec)],) = panel.plot(
-                part["generation"], part[metric], color=look.color, marker=look.marker, linewidth=1.5, markersize=5,
+                part["generation"], part[metric], color=look.color, marker=look.marker, linestyle=look.linestyle,
+                linewidth=1.5, markersize=5,
                 markevery=(place % every, every), markerfacecolor="white", markeredgewidth=1.2,
             )  # fmt: skip
         panel.set_title(f"{title}, {int(means['images'].iloc[0])} images", fontsize=10)

@@ -53,8 +53,8 @@ for name, span in SPANS.items():
 # only. What is invertible in it is the part between two enhancement networks; these two are not each other's inverse.
 # Alone, with nothing rounded, they give kodim20 back at 42.8 dB the first time and 29.1 dB the tenth. Coarse steps of
 # the latents seem to round such an error away, fine ones to keep it. Pixels in 8 bits are not to blame, they help: in
-# 20 rounds kodim20 loses 3.9 dB with them and 7.8 dB handed on unrounded (`--carrier float`). A decoder that was taught to
-# be undone by the encoder loses 0.04 dB: see the notebook of the stable decoders.
+# 20 rounds kodim20 loses 3.9 dB with them and 7.8 dB handed on unrounded (`--carrier float`). A decoder that was
+# taught to be undone by the encoder loses 0.04 dB: see the notebook of the stable decoders.
 #
 # WebP and AVIF lose at every round and have not come to rest after 50; AVIF's loss comes with a shift of colour
 # (`shift_max` in 8-bit levels, `delta_e` in the table below).

@@ -69,8 +69,8 @@ settled.groupby("codec", observed=True).agg(images="size", first="min", median="
 # %% [markdown]
 # Most chains of Song et al. come to rest as well, later, and far below: a fixed point says that a chain no longer
 # loses anything, not that it has not lost much already. And IAT stands still at this rate, not at every one: at level
-# 0.8, 1.1 bpp, it loses 2.9 dB (see the notebook of the fifty rounds). Both can be trained away: see the notebook of the
-# stable decoders.
+# 0.8, 1.1 bpp, it loses 2.9 dB (see the notebook of the fifty rounds). Both can be trained away: see the notebook of
+# the stable decoders.
 #
 # A-INN's separate decoder networks (denoising, refinement) are no inverse of its analysis either, and Xie et al.'s
 # attention begins as nothing: with so little training the small losses say more about where the systems begin than
