@@ -57,5 +57,5 @@ pd.concat(losses).pivot(index="codec", columns="protocol", values="drop")[list(P
 # qualities: at one rate it soon stays at one of them, and only a falling rate breaks it up. IAT's level is
 # continuous; it is left alone here while its rate stays within 10 % of what is asked, and where it has to move, what
 # had come to rest drifts. `iat-stable`, whose decoder was taught to be undone by the encoder, stands still while the
-# level does, and falls by 2 to 3 dB with each step of it. Falling from 1.03 to 0.82 bpp, where these chains end, costs 1.1 to 1.4 dB on the RD curves
-# of these codecs; the rest of the third panel is re-encoding.
+# level does, and falls by 2 to 3 dB with each step of it. Falling from 1.03 to 0.82 bpp, where these chains end,
+# costs 1.1 to 1.4 dB on the RD curves of these codecs; the rest of the third panel is re-encoding.
