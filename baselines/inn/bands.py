@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from baselines.inn.dense import coding, convolved
+from baselines.inn.dense import convolved
+from baselines.inn.pointwise import coding
 
 BAND = 48
 """Rows at a time."""

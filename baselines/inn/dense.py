@@ -29,17 +29,11 @@ FUSED = hasattr(torch.ops.mkldnn, "_convolution_pointwise_")
 """Whether PyTorch has the operator that its compiler uses for a convolution that is added to something."""
 
 
-def coding(x: Tensor) -> bool:
-    """Whether x is coded on a CPU, with oneDNN at hand: no gradient, no lower precision."""
-    plain = x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available()
-    return plain and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
-
-
 def convolved(parts: Sequence[Tensor], convolution: nn.Conv2d, rows: int = 1) -> Tensor:
     """The convolution of parts (N, Ci, H, W), channels-last, side by side: (N, O, H + 2 rows - 2, W).
 
     Args:
-        parts: whose channels are those of the convolution's input, in this order; ``coding`` holds for them.
+        parts: whose channels are those of the convolution's input, in this order; ``pointwise.coding`` holds for them.
         convolution: 3x3.
         rows: of zeros above and below, 0 or 1; there is always a column of zeros on either side.
     """

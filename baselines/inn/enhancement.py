@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.inn.bands import BAND, Stack, in_bands
-from baselines.inn.dense import coding, convolved
-from baselines.inn.pointwise import Conv1x1
+from baselines.inn.dense import convolved
+from baselines.inn.pointwise import Conv1x1, coding
 
 
 class DenseBlock(nn.Module):

@@ -13,12 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def coding(x: Tensor) -> bool:
+    """Whether x is coded on a CPU, with oneDNN at hand; training goes through autograd and autocast as usual."""
+    plain = x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available()
+    return plain and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
+
+
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """(N, I, H, W) by weight (O, I, k, k), k odd, and bias (O,) -> (N, O, H, W), padded with zeros."""
     padding = weight.shape[-1] // 2
-    plain = x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available()
-    # training goes through autograd and autocast as usual
-    if plain and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu"):
+    if coding(x):
         return torch.ops.aten.mkldnn_convolution(x, weight, bias, (padding, padding), (1, 1), (1, 1), 1)
     return F.conv2d(x, weight, bias, padding=padding)
 

@@ -13,8 +13,9 @@ from baselines.inn.blocks import (
     squeeze,
     unsqueeze,
 )
-from baselines.inn.dense import coding, convolved
+from baselines.inn.dense import convolved
 from baselines.inn.enhancement import Enhancement
+from baselines.inn.pointwise import coding
 from baselines.inn.start import group_rotation, karhunen_loeve, orthonormal_start, packet_matrices
 
 
