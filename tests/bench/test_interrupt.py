@@ -17,6 +17,14 @@ class Struck:
         signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def plain():
+    """SIGINT as Python has it at the start; workers of pytest-xdist are deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def go_on_after_a_lost_one(steps):
     with Interrupts() as interrupts:
         interrupts.raise_if_lost()
@@ -26,6 +34,7 @@ def go_on_after_a_lost_one(steps):
         steps.append("went on still")
 
 
+@pytest.mark.usefixtures("plain")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_ctrl_c_that_python_drops_is_raised_at_the_next_step():
     steps = []
@@ -35,6 +44,7 @@ def test_a_ctrl_c_that_python_drops_is_raised_at_the_next_step():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("plain")
 def test_ctrl_c_raises_at_once_as_ever():
     with Interrupts(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
