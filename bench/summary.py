@@ -53,7 +53,7 @@ def summarise(
         records: as from ``bench.tables.read``.
         last: generation N.
         anchor: system or codec of the BD-rates; None: jpeg where it is there, else the first one.
-        metric: "psnr" or "ms_ssim_db", of areas and BD-rates.
+        metric: "psnr" or "ms_ssim_db", of areas and BD-rates; images that lack it are left out of all tables.
         resamples: draws of a bootstrap interval over images; None for no interval.
         seed: of the draws.
 
@@ -65,9 +65,14 @@ def summarise(
     Raises:
         BenchError: there is no such anchor, or nothing that all codecs coded.
     """
-    common = common_images(records[records["generation"] <= last])
+    common = common_images(records[records["generation"] <= last], metric=metric)
     if common.records.empty:
-        raise BenchError("No image was coded by all codecs up to that generation; choose another with --generation.")
+        first = common.dropped.iloc[0]
+        why = f"{first['system']}, {first['schedule'].replace(':', ' ')}: {first['reason'].rstrip('.')}"
+        raise BenchError(
+            f"No image has {metric} of all codecs up to generation {last} ({why}); choose another --generation or "
+            "--metric."
+        )
     means = generation_means(common.records)
     generations = list(dict.fromkeys([1, last]))
     areas, against, own = [], [], []

@@ -161,6 +161,28 @@ def test_a_failed_image_is_left_out_for_all_and_said(table, tmp_path, capsys):
     assert "im2 left out" in (tmp_path / "out" / "summary.tex").read_text()
 
 
+def test_an_image_without_ms_ssim_is_left_out_for_all_where_ms_ssim_is_asked_for(table, tmp_path):
+    small = table.copy()
+    small.loc[(small["codec"] == "b") & (small["image"] == "im2"), ["ms_ssim", "ms_ssim_db"]] = np.nan
+    small.loc[small["ms_ssim"].isna(), "reason"] = "MS-SSIM needs 161 pixels a side."
+    small.to_csv(tmp_path / "t.csv", index=False)
+    found = written(str(tmp_path / "t.csv"), tmp_path / "ms_ssim", "--metric", "ms_ssim_db")
+    assert set(found["points"]["images"]) == set(found["bd_rate"]["images"]) == {IMAGES - 1}
+    assert found["auc"]["auc"].notna().all()
+    assert found["bd_rate"]["bd_rate"].notna().all()
+    assert set(found["left_out"]["image"]) == {"im2"}
+    assert set(found["left_out"]["reason"]) == {"MS-SSIM needs 161 pixels a side."}
+    assert set(written(str(tmp_path / "t.csv"), tmp_path / "psnr")["points"]["images"]) == {IMAGES}
+
+
+def test_no_image_with_ms_ssim_at_all_is_one_sentence(table, tmp_path, capsys):
+    table.assign(ms_ssim=np.nan, ms_ssim_db=np.nan).to_csv(tmp_path / "t.csv", index=False)
+    assert cli.call(main, [str(tmp_path / "t.csv"), "--metric", "ms_ssim_db"]) == cli.USER_ERROR
+    said = capsys.readouterr().err
+    assert "No image has ms_ssim_db of all codecs up to generation 8 (b, quality 20: no ms_ssim_db)" in said
+    assert said.count("\n") == 1
+
+
 def test_too_few_points_are_a_sentence_not_a_table(table, tmp_path, capsys):
     table[table["quality"] == 40].to_csv(tmp_path / "t.csv", index=False)
     assert main([str(tmp_path / "t.csv")]) == 0
