@@ -60,19 +60,44 @@ def systems(records: pd.DataFrame) -> pd.Series:
     A carrier other than uint8 and a protocol other than a fixed quality follow in brackets: ``iat [float]``,
     ``jpeg [bpp]`` (rate control), ``jpeg [drift:1:0.5]``. Where one codec occurs with several identities (another
     version, another checkpoint) each carries its own: ``iat [3f2a91c0]``. A hand-over between codecs is named by its
-    schedule alone.
+    schedule instead of a codec: ``chain:jpeg:75,webp:80 [float]``.
+
+    Raises:
+        BenchError: one image was handed over between the same codecs in several versions.
     """
-    identities = records.groupby(["dataset", "codec"])["codec_id"].transform("nunique")
+    hand_over = records["schedule"].str.startswith("chain:")
     marks = zip(
         records["carrier"].where(records["carrier"] != "uint8", ""),
-        records["schedule"].map(_protocol),
-        records["codec_id"].where(identities > 1, ""),
+        records["schedule"].map(_protocol).where(~hand_over, ""),
+        _versions(records, hand_over),
         strict=True,
     )
     inside = [", ".join(filter(None, mark)) for mark in marks]
-    names = [f"{codec} [{mark}]" if mark else codec for codec, mark in zip(records["codec"], inside, strict=True)]
-    hand_over = records["schedule"].str.startswith("chain:")
-    return pd.Series(names, index=records.index, dtype="str").where(~hand_over, records["schedule"])
+    named = records["codec"].where(~hand_over, records["schedule"])
+    names = [f"{name} [{mark}]" if mark else name for name, mark in zip(named, inside, strict=True)]
+    return pd.Series(names, index=records.index, dtype="str")
+
+
+def _versions(records: pd.DataFrame, hand_over: pd.Series) -> pd.Series:
+    """The codec's identity where a dataset has several of it, else ""; those of all its codecs for a hand-over."""
+    several = records.groupby(["dataset", "codec"])["codec_id"].transform("nunique") > 1
+    found = records["codec_id"].where(several, "")
+    if not (hand_over.any() and several.any()):
+        return found
+    chain = ["dataset", "image", "schedule", "carrier"]
+    # A codec that is handed over to itself has one identity in a chain, and every row tells it.
+    turns = hand_over & (records.groupby(chain)["codec"].transform("nunique") > 1)
+    rows = records.assign(version=found)[turns]
+    again = rows[rows.duplicated([*chain, "generation"])]
+    if len(again):
+        first = again.iloc[0]
+        raise BenchError(
+            f"These tables hold {first['schedule']} on {first['image']} by several versions of its codecs, and do not "
+            "tell which of them took turns: name only one of the tables."
+        )
+    together = rows.groupby(chain)["version"].transform(lambda ids: ", ".join(sorted(set(ids) - {""})))
+    found[turns] = together.to_numpy()
+    return found
 
 
 def _protocol(schedule: str) -> str:

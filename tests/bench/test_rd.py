@@ -148,6 +148,7 @@ def test_images_of_different_sets_do_not_meet():
         ({"schedule": "drift:1:0.5"}, "jpeg [drift:1:0.5]"),
         ({"schedule": "chain:jpeg:75,webp:80"}, "chain:jpeg:75,webp:80"),
         ({"schedule": "drift:1:0.5", "carrier": "float"}, "jpeg [float, drift:1:0.5]"),
+        ({"schedule": "chain:jpeg:75,webp:80", "carrier": "float"}, "chain:jpeg:75,webp:80 [float]"),
     ],
 )
 def test_what_must_not_be_mixed_has_its_own_name(change, name):
@@ -157,6 +158,46 @@ def test_what_must_not_be_mixed_has_its_own_name(change, name):
 def test_two_versions_of_a_codec_are_two_systems():
     table = frame([record(codec_id="one"), record(quality=30.0, codec_id="two"), record(codec="webp")])
     assert set(systems(table)) == {"jpeg [one]", "jpeg [two]", "webp"}
+
+
+HAND_OVER = "chain:jpeg:75,webp:80"
+
+
+def hand_over(image="a", ids=("jpeg-id", "webp-id"), psnr=0.0, codecs=("jpeg", "webp"), **more):
+    """Records of a hand-over between two codecs, four generations."""
+    more = {"schedule": HAND_OVER} | more
+    rows = [record(codecs[n % 2], image, 75.0, n + 1, codec_id=ids[n % 2], **more) for n in range(4)]
+    return [row | {"psnr": row["psnr"] + psnr} for row in rows]
+
+
+def test_hand_overs_with_different_carriers_are_not_averaged():
+    table = frame(hand_over() + hand_over(carrier="float", psnr=8.0))
+    means = generation_means(common_images(table).records)
+    assert set(means["system"]) == {HAND_OVER, f"{HAND_OVER} [float]"}
+    first = means[means["generation"] == 1].set_index("system")["psnr"]
+    assert first[f"{HAND_OVER} [float]"] - first[HAND_OVER] == pytest.approx(8)
+    assert means.groupby("system").size().tolist() == [4, 4]
+
+
+def test_all_generations_of_a_hand_over_carry_the_versions_of_its_codecs():
+    table = frame(hand_over() + hand_over("b", ids=("jpeg-new", "webp-id")) + [record(codec_id="jpeg-id")])
+    named = table.assign(system=systems(table)).groupby(["image", "schedule"])["system"].unique().map(list)
+    assert named["a", HAND_OVER] == [f"{HAND_OVER} [jpeg-id]"]
+    assert named["b", HAND_OVER] == [f"{HAND_OVER} [jpeg-new]"]
+    assert named["a", "quality:50"] == ["jpeg [jpeg-id]"]
+
+
+def test_a_hand_over_of_a_codec_with_itself_in_two_versions_is_two_systems():
+    def rows(one):
+        return hand_over(ids=(one, one), codecs=("iat", "iat"), schedule="chain:iat:0.5,iat:0.8")
+
+    assert set(systems(frame(rows("1") + rows("2")))) == {"chain:iat:0.5,iat:0.8 [1]", "chain:iat:0.5,iat:0.8 [2]"}
+
+
+def test_versions_of_a_hand_over_whose_records_cannot_be_told_apart_are_refused():
+    table = frame(hand_over() + hand_over(ids=("jpeg-new", "webp-new"), psnr=8.0))
+    with pytest.raises(BenchError, match=f"{HAND_OVER} on a by several versions of its codecs"):
+        common_images(table)
 
 
 def test_a_curve_is_all_operating_points_of_a_system():
