@@ -13,13 +13,13 @@ from pathlib import Path
 import pandas as pd
 
 from bench import published, tables
-from bench.bdshow import FORMATS, left_out, render
+from bench.bdshow import FORMATS, render
 from bench.bootstrap import bd_rate_interval
 from bench.cli import OK, Parser, positive_int, run
 from bench.codec import BenchError
 from bench.columns import NAMES
 from bench.compare import Pair, columns, compare
-from bench.rd import METRICS, Common, common_images, generation_means, systems
+from bench.rd import METRICS, Common, common_images, generation_means, left_out, systems
 
 EXAMPLES = """examples:
   python -m bench.bdrate results/runs/jpeg-* results/runs/iat-* --anchor jpeg

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.rd import AVERAGE
+from bench.rd import AVERAGE, left_out
 
 FORMATS = ("text", "csv", "json")
 
@@ -28,15 +28,6 @@ def render(result: pd.DataFrame, dropped: pd.DataFrame, form: str) -> str:
         data = {"average": AVERAGE, "rows": _plain(result), "dropped": _plain(dropped)}
         return json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     return _text(result, dropped)
-
-
-def left_out(dropped: pd.DataFrame) -> list[str]:
-    """One line for each image or operating point that was left out of the comparison."""
-    lines = []
-    for row in dropped.to_dict("records"):
-        what = f"image {row['image']} left out for all" if row["image"] else "left out, no image has it"
-        lines.append(f"{row['dataset']}: {what}: {row['system']} {row['schedule']}: {row['reason']}")
-    return lines
 
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -71,9 +62,9 @@ def _text(result: pd.DataFrame, dropped: pd.DataFrame) -> str:
         blocks.append("\n".join(lines))
     out = left_out(dropped)
     if out:
-        blocks.append("\n".join(["Left out:", *(f"  {line}" for line in out[:20])]))
+        blocks.append("\n".join(out[:20]))
         if len(out) > 20:
-            blocks[-1] += f"\n  and {len(out) - 20} more; all of them with --format json"
+            blocks[-1] += f"\nand {len(out) - 20} more; all of them with --format json"
     return "\n\n".join(blocks) + "\n"
 
 

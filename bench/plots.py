@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bench.codec import BenchError, Image
+from bench.rd import label
 
 OKABE_ITO = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
@@ -97,16 +98,6 @@ def style(codec: str, variant: int = 0) -> Style:
         place = int.from_bytes(hashlib.sha256(family.encode()).digest()[:4], "big")
         color, marker = OKABE_ITO[place % len(OKABE_ITO)], MARKERS[place // 8 % len(MARKERS)]
     return Style(color, marker, LINES[variant % len(LINES)])
-
-
-def label(system: str, schedule: str) -> str:
-    """What a curve is called: ``jpeg, quality 75``; what the system's name holds of a schedule already is not repeated,
-    nor are the digits of a named list."""
-    if schedule not in system:
-        point, comma, rules = schedule.partition(",")
-        asked = point if comma and rules in system else schedule
-        return f"{system}, {asked.replace(':', ' ')}"
-    return re.sub(r"@[0-9a-f]{8}(?=\]|, |$)", "", system).replace("[list:", "[")
 
 
 def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_db", "bpp"), note: str = "") -> Figure:
@@ -226,7 +217,7 @@ def contact_sheet(
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
     figure = Figure(figsize=size, layout=layout)
     panels = figure.subplots(len(rows), len(columns), squeeze=False)
-    for line, (label, cells) in zip(panels, rows.items(), strict=True):
+    for line, (name, cells) in zip(panels, rows.items(), strict=True):
         for panel, cell in zip(line, cells, strict=True):
             if cell.pixels is not None:
                 panel.imshow(cell.pixels, interpolation="nearest")
@@ -234,7 +225,7 @@ def contact_sheet(
             panel.set_xlabel(cell.text, fontsize=7, labelpad=2)
             for spine in panel.spines.values():
                 spine.set_visible(False)
-        line[0].set_ylabel(label, fontsize=8)
+        line[0].set_ylabel(name, fontsize=8)
     for panel, heading in zip(panels[0], columns, strict=True):
         panel.set_title(heading, fontsize=8, pad=3)
     if title:

@@ -109,6 +109,29 @@ def _protocol(schedule: str) -> str:
     return ("bpp" if kind == "bpp" else "") + rest
 
 
+def label(system: str, schedule: str) -> str:
+    """What an operating point is called: ``jpeg, quality 75``; what the system's name holds of a schedule already is
+    not repeated, nor are the digits of a named list."""
+    if schedule not in system:
+        rules = _protocol(schedule).removeprefix("bpp")
+        asked = schedule.removesuffix(rules) if rules in system else schedule
+        return f"{system}, {asked.replace(':', ' ')}"
+    return re.sub(r"@[0-9a-f]{8}(?=\]|, |$)", "", system).replace("[list:", "[")
+
+
+def left_out(dropped: pd.DataFrame) -> list[str]:
+    """A sentence for each image or operating point that has no part in the means; ``dropped`` of Common."""
+    sentences = []
+    for row in dropped.to_dict("records"):
+        who = label(row["system"], row["schedule"])
+        if row["image"]:
+            what = f"Left out for all codecs: {row['image']} of {row['dataset']}, because of {who}"
+        else:
+            what = f"Left out: {who} on {row['dataset']}, which has no image"
+        sentences.append(f"{what}: {row['reason']}")
+    return sentences
+
+
 def common_images(records: pd.DataFrame, generation: int | None = None, metric: str = "psnr") -> Common:
     """Keep the images that all systems of a dataset have, so that their means can be compared.
 

@@ -12,8 +12,8 @@ import pandas as pd
 from bench import published
 from bench.bd import auc_table
 from bench.edits import cost_table
-from bench.generation_table import SHOWN, by_generation, comparable, left_out, shown
-from bench.rd import METRICS, Common, curve, generation_means
+from bench.generation_table import SHOWN, by_generation, shown
+from bench.rd import METRICS, Common, common_images, curve, generation_means, left_out
 from bench.store import Store, StoredChain
 from bench.task import Task
 
@@ -41,7 +41,7 @@ class Results:
     @cached_property
     def common(self) -> Common:
         """Records of the images that all codecs coded to the end."""
-        return comparable(self.table)
+        return common_images(self.table)
 
     @cached_property
     def means(self) -> pd.DataFrame:
@@ -51,7 +51,7 @@ class Results:
     @property
     def note(self) -> str:
         """Who was left out, for a figure."""
-        return " ".join(left_out(self.common))
+        return " ".join(left_out(self.common.dropped))
 
     def needed(self, *names: str) -> bool:
         """Whether any of these figures has to be drawn."""
@@ -79,7 +79,7 @@ def make(names: Sequence[str], results: Results, say: Say) -> None:
 def generations(results: Results, say: Say) -> None:
     """The table by generation; curves over generations; a contact sheet; what edits cost by themselves."""
     rows = shown(results.stored[0][0].generations, SHOWN)
-    say(by_generation(results.common, rows))
+    say(by_generation(results.means, rows, results.common.dropped))
     task = results.stored[0][0]
     edits = task.schedule.steps(task.generations)[-1].edits
     if edits:

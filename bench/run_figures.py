@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from bench import plots
 from bench.codec import Image
 from bench.files import write_atomically
-from bench.rd import Common
+from bench.rd import Common, label
 from bench.store import Store, StoredChain
 from bench.task import Task
 
@@ -44,8 +44,9 @@ def run_sheet(
     ):
         part = part.sort_values("generation")
         snapshots = shots[_first(part.to_dict("records"))]
-        label = system if system == schedule else f"{system}, {schedule.replace(':', ' ')}"
-        rows[label] = (part.set_index("generation"), {n: store.snapshots / name for n, name in snapshots.items()})
+        name = label(system, schedule)
+        name = system if name in rows else name  # two lists of the same name differ in their digits
+        rows[name] = (part.set_index("generation"), {n: store.snapshots / file for n, file in snapshots.items()})
     return sheet(image, rows, generations)
 
 
@@ -66,24 +67,23 @@ def sheet(
         generations: columns.
     """
     pixels: dict[tuple[str, int], Image] = {}
-    for label, (_, files) in rows.items():
+    for name, (_, files) in rows.items():
         for generation in (0, *generations):
             if generation in files:
                 with Pillow.open(files[generation]) as file:
-                    pixels[label, generation] = np.asarray(file.convert("RGB"))
-    labels = list(rows)
-    source = pixels[labels[0], 0]
-    last = [pixels[label, generations[-1]] for label in labels if (label, generations[-1]) in pixels]
+                    pixels[name, generation] = np.asarray(file.convert("RGB"))
+    source = pixels[next(iter(rows)), 0]
+    last = [pixels[name, generations[-1]] for name in rows if (name, generations[-1]) in pixels]
     window = plots.detail(source, last, CROP)
     cells = {}
-    for label, (records, _) in rows.items():
+    for name, (records, _) in rows.items():
         line = [plots.Cell(source[window], f"source, {source.shape[1]}x{source.shape[0]}")]
         for generation in generations:
-            found = pixels.get((label, generation))
+            found = pixels.get((name, generation))
             record = records.loc[generation]
             text = f"{record['psnr']:.2f} dB, {record['bpp']:.3f} bpp"
             line.append(plots.Cell(None if found is None else found[window], text))
-        cells[label] = line
+        cells[name] = line
     top, left = window[0].start, window[1].start
     note = (
         f"{window[1].stop - left}x{window[0].stop - top} pixels at ({left}, {top}), where generation {generations[-1]} "

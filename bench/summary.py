@@ -21,7 +21,7 @@ from bench.cli import OK, Parser, positive_int, run
 from bench.codec import BenchError
 from bench.compare import Pair, compare
 from bench.generation_loss import loss_table
-from bench.rd import AVERAGE, METRICS, common_images, curve, generation_means, systems
+from bench.rd import AVERAGE, METRICS, common_images, curve, generation_means, label, left_out, systems
 
 INTERVAL = ["bd_rate_low", "bd_rate_high", "no_interval"]
 
@@ -67,11 +67,10 @@ def summarise(
     """
     common = common_images(records[records["generation"] <= last], metric=metric)
     if common.records.empty:
-        first = common.dropped.iloc[0]
-        why = f"{first['system']}, {first['schedule'].replace(':', ' ')}: {first['reason'].rstrip('.')}"
+        first = left_out(common.dropped)[0].rstrip(".")
         raise BenchError(
-            f"No image has {metric} of all codecs up to generation {last} ({why}); choose another --generation or "
-            "--metric."
+            f"No image has {metric} of all codecs up to generation {last}; choose another --generation or --metric. "
+            f"{first}."
         )
     means = generation_means(common.records)
     generations = list(dict.fromkeys([1, last]))
@@ -126,7 +125,7 @@ def _last(records: pd.DataFrame, wanted: int | None) -> int:
     last = int(reach.min())
     if wanted is not None and wanted > last:
         dataset, system, schedule = reach.idxmin()
-        point = f"{system}, {schedule.replace(':', ' ')} on {dataset}"
+        point = f"{label(system, schedule)} on {dataset}"
         raise BenchError(f"--generation {wanted} is too far: {point} was run for {last} generations.")
     return wanted or last
 

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from bench.bdshow import left_out as sentences
 from bench.codec import BenchError
 from bench.files import write_atomically
 from bench.generation_loss import HALF_LIVES, show_half_life
-from bench.rd import AVERAGE
+from bench.rd import AVERAGE, left_out
 
 Row = dict[str, Any]
 
@@ -194,9 +193,8 @@ def text(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame) -> str:
             for line in lines
         ]
         parts.append("\n".join([title, *(line.rstrip() for line in aligned), *([note] if note else [])]))
-    out = sentences(dropped)
-    parts += ["\n".join(["Left out:", *out])] if out else []
-    return "\n\n".join(parts) + "\n"
+    parts.append("\n".join(left_out(dropped)))
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def markdown(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame) -> str:
@@ -213,9 +211,8 @@ def markdown(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame) -> str:
         rule = "|" + "|".join(":--" if i == 0 else "--:" for i in range(len(columns))) + "|"
         lines = [f"**{title}**", "", line([_heading(column) for column in columns]), rule, *map(line, rows)]
         parts.append("\n".join([*lines, *(["", note.replace("*", "\\*")] if note else [])]))
-    out = sentences(dropped)
-    parts += ["\n".join(["Left out:", "", *(f"- {sentence}" for sentence in out)])] if out else []
-    return "\n\n".join(parts) + "\n"
+    parts.append("\n".join(f"- {sentence}" for sentence in left_out(dropped)))
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 _LATEX = {
@@ -243,7 +240,7 @@ def latex(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame) -> str:
         lines = [r"\begin{table}", r"\centering", rf"\caption{{{escaped(caption)}}}", rf"\label{{tab:{name}}}"]
         lines += [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", line([_heading(c) for c in columns]), r"\midrule"]
         parts.append("\n".join([*lines, *map(line, rows), r"\bottomrule", r"\end{tabular}", r"\end{table}"]))
-    parts += ["\n".join(f"% left out: {' '.join(sentence.split())}" for sentence in sentences(dropped))]
+    parts.append("\n".join(f"% {' '.join(sentence.split())}" for sentence in left_out(dropped)))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bench.columns import COLUMNS
 from bench.plots import LINES, family_of, style
-from bench.rd import AVERAGE, common_images, generation_means, systems
+from bench.rd import AVERAGE, common_images, generation_means, label, left_out, systems
 from bench.report.snapshots import KEY, Kept, signature
 
 SHOWN = (
@@ -92,7 +92,7 @@ def payload(records: pd.DataFrame, kept: Kept, runs: Sequence[Mapping[str, Any]]
                 | {"records": _columns(part, SHOWN), "kept": {str(n): i for n, i in files.items() if n > 0}}
             )
         images.append(here)
-    means, left_out = _means(records, place)
+    means, sentences = _means(records, place)
     datasets = sorted(set(records["dataset"]))
     data = {
         "title": title,
@@ -101,7 +101,7 @@ def payload(records: pd.DataFrame, kept: Kept, runs: Sequence[Mapping[str, Any]]
         "points": points,
         "chains": chains,
         "means": means,
-        "left_out": left_out,
+        "left_out": sentences,
         "average": AVERAGE,
         "columns": {c.name: {"unit": c.unit, "meaning": c.meaning} for c in COLUMNS if c.name in SHOWN},
         "runs": list(runs),
@@ -119,9 +119,8 @@ def _points(records: pd.DataFrame) -> list[dict[str, Any]]:
         family = family_of(system)
         look = style(system, variants.setdefault(family, 0))
         variants[family] += 1
-        name = schedule.replace(":", " ")
         points.append(
-            {"system": system, "schedule": schedule, "label": name if system == schedule else f"{system}, {name}"}
+            {"system": system, "schedule": schedule, "label": label(system, schedule)}
             | {"color": look.color, "marker": str(look.marker), "dash": _dash(look.linestyle)}
             | {"carrier": part["carrier"].iloc[0], "codecs": sorted(set(part["codec"])), "identity": None}
         )
@@ -139,11 +138,7 @@ def _means(records: pd.DataFrame, place: Mapping[tuple[str, str], int]) -> tuple
     means, sentences = [], []
     for dataset, mine in records.groupby("dataset", sort=True):
         common = common_images(mine.drop(columns="system"))
-        for row in common.dropped.to_dict("records"):
-            what = f"image {row['image']} is left out for all" if row["image"] else "left out, no image has all of it"
-            sentences.append(
-                f"{dataset}: {what}: {row['system']}, {row['schedule'].replace(':', ' ')}: {row['reason']}"
-            )
+        sentences += left_out(common.dropped)
         if common.records.empty:
             continue
         for (system, schedule), part in generation_means(common.records).groupby(POINT, sort=True):

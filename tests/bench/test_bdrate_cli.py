@@ -156,7 +156,7 @@ def test_a_failed_image_is_left_out_for_all_and_named(runs, capsys):
     argv = [str(runs / name) for name in FACTOR]
     assert {row["images"] for row in rows(capsys, *argv).values()} == {5}
     assert main(argv) == 0
-    assert "image b left out for all: iat quality:50: out of memory" in capsys.readouterr().out
+    assert "Left out for all codecs: b of kodak, because of iat, quality 50: out of memory" in capsys.readouterr().out
     assert main([*argv, "--format", "csv"]) == 0
     assert "out of memory" in capsys.readouterr().err
 

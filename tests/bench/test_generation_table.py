@@ -10,7 +10,9 @@ from datetime import datetime
 import pytest
 
 from bench import columns, provenance
-from bench.generation_table import by_generation, comparable, shown
+from bench.generation_loss import loss_table
+from bench.generation_table import by_generation, shown
+from bench.rd import common_images, generation_means
 
 
 def records(psnr, codec="jpeg", image="a"):
@@ -23,6 +25,11 @@ def records(psnr, codec="jpeg", image="a"):
     ]  # fmt: skip
 
 
+def printed(table, rows):
+    common = common_images(table)
+    return by_generation(generation_means(common.records), rows, common.dropped)
+
+
 def lines(text):
     """The numbers of the block, by generation."""
     return {int(line.split()[0]): line.split()[1:] for line in text.splitlines() if line.strip()[:1].isdigit()}
@@ -30,7 +37,7 @@ def lines(text):
 
 def test_means_are_of_per_image_values_and_drops_are_of_means():
     table = columns.frame(records([40.0, 38.0, 37.0]) + records([30.0, 29.0, 24.0], image="b"))
-    text = by_generation(comparable(table), [1, 3])
+    text = printed(table, [1, 3])
     assert text.startswith("jpeg, quality 75 (set, mean over 2 images)")
     assert lines(text)[1][:3] == ["0.500", "35.00", "0.00"]
     assert lines(text)[3][:3] == ["0.500", "30.50", "4.50"]
@@ -40,7 +47,7 @@ def test_means_are_of_per_image_values_and_drops_are_of_means():
 
 def test_one_lossless_image_makes_the_mean_infinite_and_says_so():
     table = columns.frame(records([math.inf, math.inf]) + records([30.0, 30.0], image="b"))
-    assert lines(by_generation(comparable(table), [1, 2]))[2][1:3] == ["inf", "0.00"]
+    assert lines(printed(table, [1, 2]))[2][1:3] == ["inf", "0.00"]
 
 
 def test_an_image_that_one_codec_lacks_counts_for_none_and_is_named():
@@ -49,10 +56,25 @@ def test_an_image_that_one_codec_lacks_counts_for_none_and_is_named():
     table = columns.frame(
         records([40.0, 40.0]) + records([10.0, 10.0], image="b") + records([35.0, 35.0], "webp") + lost
     )
-    text = by_generation(comparable(table), [2])
+    text = printed(table, [2])
     assert "jpeg, quality 75 (set, one image)" in text
     assert "40.00" in text
-    assert "Left out for all codecs: b, because of webp, quality 75: webp: broke." in text
+    assert "Left out for all codecs: b of set, because of webp, quality 75: webp: broke." in text
+
+
+def test_a_drop_is_that_of_the_loss_table_and_zero_has_no_sign():
+    table = columns.frame(records([40.0, 39.9, 40.3, 40.0]) + records([30.0, 30.0, 30.0, 30.0], image="b"))
+    drops = {n: cells[2] for n, cells in lines(printed(table, range(1, 5))).items()}
+    expected = {n: f"{loss_table(table, n)['drop'].iloc[0]:.2f}" for n in range(1, 5)}
+    assert drops == expected == {1: "0.00", 2: "0.05", 3: "-0.15", 4: "0.00"}
+
+
+def test_blocks_are_named_as_the_curves_of_the_figures():
+    drift = [row | {"schedule": "drift:1:0.5", "image": "a"} for row in records([40.0, 38.0])]
+    turns = [row | {"schedule": "chain:jpeg:75,webp:80", "carrier": "float"} for row in records([40.0, 38.0])]
+    text = printed(columns.frame(drift + turns), [1, 2])
+    assert "\njpeg [drift:1:0.5] (set, one image)\n" in text
+    assert text.startswith("chain:jpeg:75,webp:80 [float] (set, one image)\n")
 
 
 @pytest.mark.parametrize(("last", "rows"), [(50, [1, 2, 5, 50]), (3, [1, 2, 3]), (1, [1])])

@@ -205,6 +205,9 @@ def test_names_of_curves():
     assert plots.label("jpeg [list:fig6@3278d2be]", "list:fig6@3278d2be") == "jpeg [fig6]"
     assert plots.label("iat [float, drift:1:0.5]", "drift:1:0.5") == "iat [float, drift:1:0.5]"
     assert plots.label("chain:jpeg:75>webp:80", "chain:jpeg:75>webp:80") == "chain:jpeg:75>webp:80"
+    assert plots.label("chain:jpeg:75>webp:80 [float]", "chain:jpeg:75>webp:80") == "chain:jpeg:75>webp:80 [float]"
+    assert plots.label("jpeg [+resize:0.5]", "quality:75+resize:0.5") == "jpeg [+resize:0.5], quality 75"
+    assert plots.label("jpeg [bpp,below+shift:1]", "bpp:1,below+shift:1") == "jpeg [bpp,below+shift:1], bpp 1"
 
 
 def test_protocols_stand_side_by_side_on_one_scale():

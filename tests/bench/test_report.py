@@ -102,6 +102,18 @@ def test_a_codec_that_failed_everywhere_has_no_mean_and_is_named(run):
     assert any("fails" in sentence and report_run.REASON in sentence for sentence in data["left_out"])
 
 
+def test_points_are_named_as_in_the_figures(run):
+    table = tables.read([run])
+    table.loc[table["codec"] == "jpeg", "schedule"] = "drift:1:0.5"
+    table.loc[table["codec"] == "coarse", "schedule"] = "chain:coarse:1,jpeg:25"
+    points = payload(table.assign(carrier="float"), snapshots.Kept(), [], "title").data["points"]
+    assert {point["label"] for point in points} == {
+        "jpeg [float, drift:1:0.5]",
+        "chain:coarse:1,jpeg:25 [float]",
+        "fails [float], quality 25",
+    }
+
+
 def test_colours_are_those_of_the_figures(run):
     from bench import plots
 

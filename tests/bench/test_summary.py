@@ -157,8 +157,12 @@ def test_a_failed_image_is_left_out_for_all_and_said(table, tmp_path, capsys):
     found = written(str(tmp_path / "t.csv"), tmp_path / "out")
     assert set(found["points"]["images"]) == {IMAGES - 1}
     assert found["left_out"]["image"].tolist() == ["im2"]
-    assert "im2 left out for all: b quality:40: the stream | is_cut" in capsys.readouterr().out
-    assert "im2 left out" in (tmp_path / "out" / "summary.tex").read_text()
+    assert (
+        "Left out for all codecs: im2 of made_up, because of b, quality 40: the stream | is_cut"
+        in capsys.readouterr().out
+    )
+    assert "% Left out for all codecs: im2" in (tmp_path / "out" / "summary.tex").read_text()
+    assert "\n- Left out for all codecs: im2" in (tmp_path / "out" / "summary.md").read_text()
 
 
 def test_an_image_without_ms_ssim_is_left_out_for_all_where_ms_ssim_is_asked_for(table, tmp_path):
@@ -179,7 +183,8 @@ def test_no_image_with_ms_ssim_at_all_is_one_sentence(table, tmp_path, capsys):
     table.assign(ms_ssim=np.nan, ms_ssim_db=np.nan).to_csv(tmp_path / "t.csv", index=False)
     assert cli.call(main, [str(tmp_path / "t.csv"), "--metric", "ms_ssim_db"]) == cli.USER_ERROR
     said = capsys.readouterr().err
-    assert "No image has ms_ssim_db of all codecs up to generation 8 (b, quality 20: no ms_ssim_db)" in said
+    assert "No image has ms_ssim_db of all codecs up to generation 8; choose another" in said
+    assert "Left out: b, quality 20 on made_up, which has no image: no ms_ssim_db." in said
     assert said.count("\n") == 1
 
 
