@@ -7,9 +7,7 @@ neither the images nor the run folder. Either way each finished chain is on disk
 
 from __future__ import annotations
 
-import os
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -22,13 +20,11 @@ from bench.codec import BenchError, EstimatesMemory, Image
 from bench.datasets import ImageRef
 from bench.interrupt import Interrupts
 from bench.meter import Meter, advance
+from bench.pool import run_pool, why_lost
 from bench.registry import CodecSpec
 from bench.store import Store
 from bench.task import Settings, Task, make_codec
-from bench.worker import Finished, code_chain, code_far_away, settle, who
-
-ATTEMPTS = 3
-"""Worker processes that may die while they code one chain alone before it is given up."""
+from bench.worker import Finished, code_chain, code_far_away, who
 
 
 def run_tasks(
@@ -36,7 +32,7 @@ def run_tasks(
     store: Store,
     settings: Settings,
     *,
-    report: Callable[[int], None] = lambda generations: None,
+    report: Callable[[int], None] | None = None,
     say: Callable[[str], None] = lambda sentence: None,
     backend: str = "loky",
     cluster: Cluster | None = None,
@@ -44,7 +40,7 @@ def run_tasks(
     """Code the chains that the store does not hold yet; return how many were coded.
 
     When a worker dies, what it had finished is in the store. The chains that were being coded at that moment are
-    suspects: each gets a process of its own, and one that ends ATTEMPTS processes is stored as failed. The rest go on.
+    suspects: each gets a process of its own, and one that ends several is stored as failed. The rest go on.
 
     Args:
         tasks: what is to be in the store afterwards, failed or not.
@@ -67,12 +63,16 @@ def run_tasks(
             _run_on_cluster(waiting, store, settings, meter.path, cluster, say)
             return coded
         settings = _with_room(waiting, settings, say)
-        while waiting:
-            done, suspects = _run_pool(waiting, store, settings, meter.path, backend)
-            waiting = [task for task in waiting if id(task) not in done and not any(task is one for one in suspects)]
-            for task in suspects:
-                say(f"A worker process died; {task.image} is coded again in a process of its own.")
-                _run_alone(task, store, settings, meter.path)
+        run_pool(
+            _work,
+            [(task, store, settings, meter.path) for task in waiting],
+            settings,
+            died=lambda place: say(
+                f"A worker process died; {waiting[place].image} is coded again in a process of its own."
+            ),
+            lost=lambda place: store_lost(waiting[place], store, settings, why_lost("coded this chain", settings)),
+            backend=backend,
+        )
     return coded
 
 
@@ -93,52 +93,6 @@ def _need(spec: CodecSpec, task: Task, settings: Settings) -> int:
     return codec.memory_needed(*task.size) if isinstance(codec, EstimatesMemory) else 0
 
 
-def _run_pool(
-    tasks: list[Task], store: Store, settings: Settings, meter: Path | None, backend: str
-) -> tuple[set[int], list[Task]]:
-    """Code chains until all are done or a worker dies; return who is done (by ``id``) and who was being coded."""
-    from joblib import Parallel, delayed, parallel_config
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    started: list[Task] = []
-    done: set[int] = set()
-
-    def jobs() -> Iterator[Any]:
-        for number, task in enumerate(tasks):
-            started.append(task)
-            yield delayed(_work)(number, task, store, settings, meter, os.getpid())
-
-    jobs_at_once = min(settings.jobs, len(tasks))
-    options = {"inner_max_num_threads": settings.threads} if backend == "loky" else {}
-    # joblib codes in this process when it is given one job, and a codec that crashes would end the run: hence two
-    # workers at least, of which only `pre_dispatch` are ever busy.
-    with parallel_config(backend=backend, n_jobs=max(2, jobs_at_once), **options):
-        parallel = Parallel(return_as="generator_unordered", pre_dispatch=jobs_at_once, batch_size=1)
-        finished = parallel(jobs())
-        # loky replaces a worker whose memory has grown between two chains; nothing is lost and nobody need know
-        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
-        try:
-            with Interrupts() as interrupts:
-                for number in finished:
-                    done.add(id(tasks[number]))
-                    interrupts.raise_if_lost()
-        except TerminatedWorkerError:
-            return done, [task for task in started if id(task) not in done]
-    return done, []
-
-
-def _run_alone(task: Task, store: Store, settings: Settings, meter: Path | None) -> None:
-    """Code a chain in processes of its own; store it as failed when ATTEMPTS of them die."""
-    for _ in range(ATTEMPTS):
-        _, suspects = _run_pool([task], store, settings, meter, "loky")
-        if not suspects:
-            return
-    reason = f"The process that coded this chain died {ATTEMPTS} times: out of memory, killed, or a crash in the codec."
-    if settings.timeout is not None:
-        reason = f"{reason[:-1]}, or one that did not stop at --codec-timeout."
-    store_lost(task, store, settings, reason)
-
-
 def store_lost(task: Task, store: Store, settings: Settings, reason: str) -> None:
     """Store a chain as failed from its first generation on."""
     from bench.chain import lost_chain
@@ -157,10 +111,8 @@ def _put(task: Task, store: Store, chain: Finished) -> None:
     store.write(task.identity, chain.records, chain.snapshots, chain.coded_s, chain.provenance)
 
 
-def _work(number: int, task: Task, store: Store, settings: Settings, meter: Path | None, parent: int) -> int:
-    """Code one chain into the store; return its number. Runs in a worker."""
-    if os.getpid() != parent:
-        settle(parent, settings.threads)
+def _work(task: Task, store: Store, settings: Settings, meter: Path | None, *, may_exit: bool) -> None:
+    """Code one chain into the store. Runs in a worker."""
 
     def count(generations: int) -> None:
         if meter is not None:
@@ -172,15 +124,12 @@ def _work(number: int, task: Task, store: Store, settings: Settings, meter: Path
             settings,
             lambda: _source(ImageRef(task.image, task.file), task.sha256),
             lambda digest, pixels: store.save_snapshot(task.image, digest, pixels),
-            advance=(lambda generations: advance(meter, generations))
-            if meter is not None
-            else lambda generations: None,
-            may_exit=os.getpid() != parent,
+            advance=count,
+            may_exit=may_exit,
         )
         _put(task, store, chain)
     else:
         count(task.generations)
-    return number
 
 
 def _missing(task: Task, store: Store) -> bool:

@@ -1,15 +1,15 @@
-"""Plans for a run with ``--rate-by dataset``: found in its folder, or made in worker processes, one for each codec."""
+"""Plans for a run with ``--rate-by dataset``, one a codec and schedule: found in its folder, or made in workers."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bench import setrate
 from bench.codec import BenchError
 from bench.coding import Calls
 from bench.datasets import ImageRef
+from bench.pool import run_pool, why_lost
 from bench.schedule import Planned
 from bench.setrate import Plan
 from bench.store import Store
@@ -21,30 +21,60 @@ def plan(
 ) -> list[Task]:
     """The same chains with one quality a generation for all images of each codec and schedule.
 
+    Plans that came to their end are in the store, whatever became of the others.
+
     Raises:
         BenchError: a plan came to no end; the sentence says at which generation, and why.
     """
-    from joblib import Parallel, delayed
-
-    sets: dict[str, list[Task]] = {}
-    for task in tasks:
-        sets.setdefault(str(task.identities) + task.schedule.text, []).append(task)
+    sets = _sets(tasks)
     plans = {name: _read(chains, store) for name, chains in sets.items()}
     waiting = [name for name, plan in plans.items() if plan is None]
     if waiting:
         say(f"Choosing qualities for the set first, {len(waiting)} of {len(sets)} to be chosen.")
-        jobs = min(settings.jobs, len(waiting))
-        made = Parallel(n_jobs=jobs, backend=backend)(
-            delayed(_make)(sets[n], store, settings, os.getpid()) for n in waiting
+        made = run_pool(
+            _make,
+            [(sets[name], store, settings) for name in waiting],
+            settings,
+            died=lambda place: say(
+                f"A worker process died; qualities of {_label(sets[waiting[place]])} are chosen again in a process of "
+                f"its own."
+            ),
+            backend=backend,
         )
-        plans.update(zip(waiting, made, strict=True))
-    planned = {}
+        lost = Plan((), why_lost("chose its qualities", settings))
+        plans.update({name: made.get(place, lost) for place, name in enumerate(waiting)})
     for name, found in plans.items():
-        assert found is not None
-        if found.reason:
-            raise BenchError(f"{sets[name][0].codec}, {sets[name][0].schedule.text}: {found.reason}")
-        planned[name] = Planned(sets[name][0].schedule, found.steps)
-    return [replace(task, schedule=planned[str(task.identities) + task.schedule.text]) for task in tasks]
+        if found is not None and found.reason:
+            raise BenchError(f"{_label(sets[name])}: {found.reason}")
+    return _planned(tasks, plans)
+
+
+def known(tasks: Sequence[Task], store: Store) -> list[Task]:
+    """The same chains, those of a set whose plan is stored with the qualities of the plan, the others as they are."""
+    return _planned(tasks, {name: _read(chains, store) for name, chains in _sets(tasks).items()})
+
+
+def _sets(tasks: Sequence[Task]) -> dict[str, list[Task]]:
+    sets: dict[str, list[Task]] = {}
+    for task in tasks:
+        sets.setdefault(_name(task), []).append(task)
+    return sets
+
+
+def _planned(tasks: Sequence[Task], plans: Mapping[str, Plan | None]) -> list[Task]:
+    planned = []
+    for task in tasks:
+        found = plans[_name(task)]
+        planned.append(task if found is None else replace(task, schedule=Planned(task.schedule, found.steps)))
+    return planned
+
+
+def _name(task: Task) -> str:
+    return str(task.identities) + task.schedule.text
+
+
+def _label(chains: Sequence[Task]) -> str:
+    return f"{chains[0].codec}, {chains[0].schedule.text}"
 
 
 def _key(chains: Sequence[Task]) -> dict[str, object]:
@@ -58,17 +88,13 @@ def _read(chains: Sequence[Task], store: Store) -> Plan | None:
     return None if found is None else setrate.edits_back(found, chains[0].schedule)
 
 
-def _make(chains: Sequence[Task], store: Store, settings: Settings, parent: int) -> Plan:
+def _make(chains: Sequence[Task], store: Store, settings: Settings, *, may_exit: bool) -> Plan:
     """Make a plan and store it. Runs in a worker."""
-    from bench.worker import settle
-
-    if os.getpid() != parent:
-        settle(parent, settings.threads)
     first = chains[0]
     codec = make_codec(first.specs[0], settings)
     sources = [ImageRef(task.image, task.file).load().pixels for task in chains]
-    calls = Calls(settings.timeout, may_exit=os.getpid() != parent)
     rates = setrate.rates_of(store, _key(chains), codec)
+    calls = Calls(settings.timeout, may_exit)
     made = setrate.plan_set(codec, sources, first.schedule, first.generations, first.carrier, calls, rates)
     if not made.reason:
         setrate.write(store, _key(chains), made)

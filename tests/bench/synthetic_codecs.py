@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import signal
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bench import limits
 from bench.codec import BitstreamError, Codec, CodecError, QualityScale
 
 COUNT = "SYNTHETIC_CODECS_COUNT"
@@ -24,6 +26,10 @@ MARKER = "SYNTHETIC_CODECS_MARKER"
 
 VERSION = "SYNTHETIC_CODECS_VERSION"
 """Environment variable: the version of Versioned."""
+
+
+GRACE = "SYNTHETIC_CODECS_GRACE"
+"""Environment variable: ``bench.limits.GRACE`` wherever a Hangs is made."""
 
 
 class Table(Codec):
@@ -276,3 +282,25 @@ class Refuses(Drift):
 
     def encode(self, image, quality):
         raise CodecError("refuses: never today.")
+
+
+class Crashes(Drift):
+    """Takes its process with it at the first call."""
+
+    name = "crashes"
+
+    def encode(self, image, quality):
+        os._exit(3)
+
+
+class Hangs(Drift):
+    """Never comes back to the interpreter."""
+
+    name = "hangs"
+
+    def __init__(self) -> None:
+        super().__init__()
+        limits.GRACE = float(os.environ.get(GRACE, limits.GRACE))
+
+    def encode(self, image, quality):
+        sum(itertools.repeat(0))

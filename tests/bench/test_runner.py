@@ -11,7 +11,7 @@ import pytest
 import synthetic_codecs as synthetic
 from joblib.externals.loky import get_reusable_executor
 
-from bench import runner
+from bench import pool
 from bench.codec import BenchError
 from bench.images import load_image, save_png
 from bench.registry import parse_spec
@@ -71,7 +71,7 @@ def test_a_failed_chain_is_tried_again(tmp_path, monkeypatch):
 
 
 def test_workers_that_die_cost_nothing_but_their_own_chain(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "ATTEMPTS", 2)
+    monkeypatch.setattr(pool, "ATTEMPTS", 2)
     monkeypatch.setenv(synthetic.MARKER, str(tmp_path / "died"))
     store = Store.open(tmp_path / "run")
     dies, once = task(tmp_path, "Dies"), task(tmp_path, "DiesOnce")

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import rate_codecs
+import synthetic_codecs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib.externals.loky import get_reusable_executor
 from skimage.data import astronaut
 
-from bench import reencode, run, setplans, setrate
+from bench import limits, pool, reencode, run, setplans, setrate
 from bench.codec import BenchError
 from bench.images import save_png
 from bench.ratecontrol import TOLERANCE
@@ -132,17 +134,56 @@ def test_a_stored_plan_is_read_as_it_was_and_damage_is_noticed(tmp_path):
     assert setrate.read(store, key) is None
 
 
-def test_a_run_by_dataset_hits_the_mean_and_is_resumed(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(run, "run_tasks", functools.partial(run_tasks, backend="sequential"))
-    monkeypatch.setattr(setplans, "plan", functools.partial(setplans.plan, backend="sequential"))
+@pytest.fixture
+def _own_workers():
+    """Workers inherit the environment of the moment they start in."""
+    get_reusable_executor().shutdown(kill_workers=True)
+    yield
+    get_reusable_executor().shutdown(kill_workers=True)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Three, in a folder."""
     (tmp_path / "set").mkdir()
     for n in range(3):
         save_png(tmp_path / "set" / f"{n}.png", astronaut()[100 * n :, 50 * n :][:200, :180])
-    command = ["--codec", "webp", "--bpp", "0.8", "--rate-by", "dataset", "--generations", "3", "--edit", "shift:1"]
-    command += ["--dataset", str(tmp_path / "set"), "--out", str(tmp_path / "run")]
+    return tmp_path / "set"
+
+
+def by_dataset(folder, out, codec="webp", *more):
+    command = ["--codec", codec, "--bpp", "0.8", "--rate-by", "dataset", "--generations", "3"]
+    return [*command, "--dataset", str(folder), "--out", str(out), "--jobs", "2", *more]
+
+
+@pytest.mark.usefixtures("_own_workers")
+@pytest.mark.parametrize("codec", ["synthetic_codecs:Crashes", "synthetic_codecs:Crashes,webp"])
+def test_a_codec_that_crashes_while_qualities_are_chosen_is_named(codec, photographs, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "ATTEMPTS", 2)
+    store = Store(tmp_path / "run")
+    with pytest.raises(BenchError, match=r"^crashes, bpp:0\.8: The process that chose its qualities died 2 times"):
+        reencode.main(by_dataset(photographs, store.root, codec))
+    assert [path.name[:4] for path in (store.root / "plans").glob("*.json")] == ["webp"] * ("webp" in codec)
+
+
+@pytest.mark.usefixtures("_own_workers")
+def test_a_codec_that_hangs_while_qualities_are_chosen_is_stopped(photographs, tmp_path, monkeypatch):
+    """The sum that it does never ends, in C, with the interpreter lock held."""
+    monkeypatch.setattr(pool, "ATTEMPTS", 1)
+    monkeypatch.setattr(limits, "GRACE", 0.2)
+    monkeypatch.setenv(synthetic_codecs.GRACE, "0.2")
+    command = by_dataset(photographs, tmp_path / "run", "synthetic_codecs:Hangs", "--codec-timeout", "0.2")
+    with pytest.raises(BenchError, match=r"hangs, .* or one that did not stop at --codec-timeout"):
+        reencode.main(command)
+
+
+def test_a_run_by_dataset_hits_the_mean_and_is_resumed(photographs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(run, "run_tasks", functools.partial(run_tasks, backend="sequential"))
+    monkeypatch.setattr(setplans, "plan", functools.partial(setplans.plan, backend="sequential"))
+    command = by_dataset(photographs, tmp_path / "run", "webp", "--edit", "shift:1")
     assert reencode.main(command) == 0
     printed = capsys.readouterr().out
-    assert "webp [bpp+shift:1,dataset], bpp 0.8+shift 1,dataset" in printed
+    assert "webp [bpp+shift:1,dataset], bpp 0.8" in printed
     assert "No codec, shift:1 between generations" in printed
     table = pd.read_parquet(tmp_path / "run" / "generations.parquet")
     for _, part in table.groupby("generation"):
