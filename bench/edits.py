@@ -16,7 +16,7 @@ measures: a chain of edits without any codec, against the source edited without 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -166,38 +166,45 @@ def apply_all(edits: Sequence[Edit], image: Image) -> Image:
     return image
 
 
-def own_cost(source: Image, edits: Sequence[Edit], generations: int) -> list[dict[str, float]]:
+def own_cost(source: Image, edits: Sequence[Edit], generations: Iterable[int]) -> dict[int, dict[str, float]]:
     """What edits cost without a codec.
 
+    Args:
+        source: (H, W, 3) uint8.
+        edits: what is done between generations.
+        generations: those to measure, from 1; generation n of a chain has seen n - 1 rounds of edits.
+
     Returns:
-        For 0 to ``generations`` - 1 rounds of edits (generation n of a chain has seen n - 1), the measures of
-        ``bench.metrics.Reference`` against the source edited ideally, rounded once at the end.
+        By generation, the measures of ``bench.metrics.Reference`` against the source edited ideally, rounded once at
+        the end.
     """
     from bench.metrics import Reference
 
+    wanted = set(generations)
     edited, ideal = source, source.astype(np.float64)
     still = Reference(source) if all(isinstance(edit, Resize) for edit in edits) else None
-    measures = []
-    for generation in range(1, generations + 1):
+    measures = {}
+    for generation in range(1, max(wanted) + 1):
         if generation > 1:
             edited = apply_all(edits, edited)
             for edit in edits:
                 ideal = edit.ideal(ideal)
-        reference = still or Reference(np.rint(np.clip(ideal, 0, 255)).astype(np.uint8))
-        measures.append(reference.compare(edited))
+        if generation in wanted:
+            reference = still or Reference(np.rint(np.clip(ideal, 0, 255)).astype(np.uint8))
+            measures[generation] = reference.compare(edited)
     return measures
 
 
-def cost_table(images: Sequence[Image], edits: Sequence[Edit], generations: int, shown: Sequence[int]) -> str:
+def cost_table(images: Sequence[Image], edits: Sequence[Edit], shown: Sequence[int]) -> str:
     """``own_cost`` as text: means over images for the generations ``shown``, one line each."""
-    costs = [own_cost(image, edits, generations) for image in images]
+    costs = [own_cost(image, edits, shown) for image in images]
     name = ",".join(edit.text for edit in edits)
     lines = [
         f"No codec, {name} between generations (mean over {len(images)} images): what the edits cost by themselves"
     ]
     lines.append(f"  generation{'PSNR dB':>12}{'MS-SSIM':>12}{'CIEDE2000':>12}")
     for generation in shown:
-        rows = [cost[generation - 1] for cost in costs]
+        rows = [cost[generation] for cost in costs]
         psnr, ms_ssim, delta_e = (float(np.mean([row[key] for row in rows])) for key in ("psnr", "ms_ssim", "delta_e"))
         similarity = "-" if np.isnan(ms_ssim) else f"{ms_ssim:.5f}"
         lines.append(f"  {generation:>10}{psnr:>12.2f}{similarity:>12}{delta_e:>12.2f}")
@@ -222,7 +229,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     edits = parse_edits(options.edits)
     images = [ref.load().pixels for ref in load(options.dataset, options.data_root)]
-    print(cost_table(images, edits, options.generations, shown(options.generations, SHOWN)))
+    print(cost_table(images, edits, shown(options.generations, SHOWN)))
     return OK
 
 

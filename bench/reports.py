@@ -11,13 +11,25 @@ import pandas as pd
 
 from bench import published
 from bench.bd import auc_table
+from bench.codec import Image
 from bench.edits import cost_table
+from bench.files import write_atomically
 from bench.generation_table import SHOWN, by_generation, shown
 from bench.rd import METRICS, Common, common_images, curve, generation_means, left_out
 from bench.store import Store, StoredChain
 from bench.task import Task
 
-Say = Callable[[str], None]
+Say = Callable[[object], None]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that is made when it is printed: a quiet run makes none."""
+
+    make: Callable[[], str]
+
+    def __str__(self) -> str:
+        return self.make()
 
 
 @dataclass(frozen=True)
@@ -55,13 +67,24 @@ class Results:
 
     def needed(self, *names: str) -> bool:
         """Whether any of these figures has to be drawn."""
+        files = [f"{name}.{ending}" for name in names for ending in ("pdf", "png")]
+        return bool(len(self.common.records)) and self._outdated(*files)
+
+    def _outdated(self, *names: str) -> bool:
+        """Whether any of these files under figures/ is missing, or of another table."""
         folder = self.store.root / "figures"
         folder.mkdir(exist_ok=True)
         # A run may have been killed between its table and its figures: those that are there must be the younger ones.
         table = (self.store.root / "generations.parquet").stat().st_mtime_ns
-        files = [folder / f"{name}.{ending}" for name in names for ending in ("pdf", "png")]
-        there = all(file.exists() and file.stat().st_mtime_ns >= table for file in files)
-        return bool(len(self.common.records)) and (self.changed or not there)
+        files = [folder / name for name in names]
+        return self.changed or not all(file.exists() and file.stat().st_mtime_ns >= table for file in files)
+
+    def kept(self, name: str, make: Callable[[], str]) -> str:
+        """A text that takes long to make, kept under figures/ as ``name`` for the next time."""
+        path = self.store.root / "figures" / name
+        if self._outdated(name):
+            write_atomically(path, make().encode(), sync=False)
+        return path.read_text("utf-8")
 
     def save(self, figure: Any, name: str) -> None:
         """Write a figure."""
@@ -78,15 +101,12 @@ def make(names: Sequence[str], results: Results, say: Say) -> None:
 
 def generations(results: Results, say: Say) -> None:
     """The table by generation; curves over generations; a contact sheet; what edits cost by themselves."""
-    rows = shown(results.stored[0][0].generations, SHOWN)
-    say(by_generation(results.means, rows, results.common.dropped))
     task = results.stored[0][0]
+    rows = shown(task.generations, SHOWN)
+    say(Text(lambda: by_generation(results.means, rows, results.common.dropped)))
     edits = task.schedule.steps(task.generations)[-1].edits
     if edits:
-        from bench.datasets import ImageRef
-
-        files = {task.image: task.file for task, _ in results.stored}
-        say("\n" + cost_table([ImageRef(*item).load().pixels for item in files.items()], edits, rows[-1], rows))
+        say(Text(lambda: "\n" + results.kept("edits.txt", lambda: cost_table(_sources(results), edits, rows))))
     # Edits change what an image is compared with: there is no one source to stand at the beginning of the sheet.
     sheet = ["contact_sheet"] if not edits and any(0 in chain.snapshots for _, chain in results.stored) else []
     if not results.needed("generations", *sheet):
@@ -97,6 +117,13 @@ def generations(results: Results, say: Say) -> None:
     results.save(plots.generations(results.means, note=results.note), "generations")
     if sheet:
         results.save(draw.run_sheet(results.common, results.stored, results.store, rows), "contact_sheet")
+
+
+def _sources(results: Results) -> list[Image]:
+    from bench.datasets import ImageRef
+
+    files = {task.image: task.file for task, _ in results.stored}
+    return [ImageRef(*item).load().pixels for item in files.items()]
 
 
 def path(results: Results, say: Say) -> None:
@@ -110,7 +137,7 @@ def path(results: Results, say: Say) -> None:
 def rd(results: Results, say: Say) -> None:
     """Rate-distortion points of generation 1, as a table and as curves, with published curves beside ours."""
     first = results.means[results.means["generation"] == 1]
-    say(_points_table(first))
+    say(Text(lambda: _points_table(first)))
     if results.needed("rd"):
         from bench import plots_rd
 
@@ -119,6 +146,11 @@ def rd(results: Results, say: Say) -> None:
 
 def auc(results: Results, say: Say) -> None:
     """Areas under the curves of generation 1 on the rates that all of them cover (IAT, Table 1), not normalised."""
+    say(Text(lambda: _areas(results)))
+
+
+def _areas(results: Results) -> str:
+    lines = []
     first = results.means[results.means["generation"] == 1]
     for dataset, part in first.groupby("dataset", sort=True):
         beside = _published(results, part)
@@ -127,28 +159,34 @@ def auc(results: Results, say: Say) -> None:
             axis = "ms_ssim_db_of_mean" if metric == "ms_ssim_db" and len(beside) else metric
             both = pd.concat([part, beside]) if len(beside) else part
             table = auc_table({name: curve(both, dataset, name, 1, axis) for name in dict.fromkeys(both["system"])})
-            say(f"Area under {axis} over bpp, {dataset}, trapezoid, not normalised (dB bpp), and normalised (dB)")
-            say(table.to_string(index=False, float_format="{:.4f}".format) + "\n")
+            what = "trapezoid, not normalised (dB bpp), and normalised (dB)"
+            lines.append(f"Area under {axis} over bpp, {dataset}, {what}")
+            lines.append(table.to_string(index=False, float_format="{:.4f}".format) + "\n")
         areas = published.areas()
         areas = areas[areas["dataset"] == dataset]
         if len(areas):
-            say(f"As published, {dataset}, on an interval that is not stated")
-            say(areas[["codec", "metric", "value", "source"]].to_string(index=False) + "\n")
+            lines.append(f"As published, {dataset}, on an interval that is not stated")
+            lines.append(areas[["codec", "metric", "value", "source"]].to_string(index=False) + "\n")
+    return "\n".join(lines)
 
 
 def points(results: Results, say: Say) -> None:
     """How fine the control of rate is: distinct qualities of generation 1, distinct rates, monotone points."""
-    first = results.means[results.means["generation"] == 1]
-    say(_points_table(first))
+    say(Text(lambda: _fineness(results.means[results.means["generation"] == 1])))
+
+
+def _fineness(first: pd.DataFrame) -> str:
+    lines = [_points_table(first)]
     for (dataset, system), part in first.groupby(["dataset", "system"], sort=True):
         part = part.sort_values("quality")
         rises = (part["bpp"].diff().iloc[1:] > 0) & (part["psnr"].diff().iloc[1:] > 0)
         if part["bpp"].iloc[-1] < part["bpp"].iloc[0]:
             rises = (part["bpp"].diff().iloc[1:] < 0) & (part["psnr"].diff().iloc[1:] < 0)
-        say(
+        lines.append(
             f"{system} ({dataset}): {len(part)} qualities give {part['bpp'].nunique()} rates; from one to the next, "
             f"rate and PSNR rise together {int(rises.sum())} of {len(rises)} times."
         )
+    return "\n".join(lines)
 
 
 def _points_table(first: pd.DataFrame) -> str:

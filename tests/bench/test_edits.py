@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image as Pillow
 from skimage.data import astronaut
 
-from bench import edits
+from bench import edits, metrics
 from bench.codec import BenchError
 from bench.edits import apply_all, own_cost, parse_edits
 
@@ -72,14 +72,24 @@ def test_resize_is_lanczos_there_and_back():
 def test_shift_and_crop_cost_nothing_and_resize_and_clipping_do():
     image = astronaut()[:180, :200]
     for text in ("shift:1", "crop:2", "shift:3,crop:1", "resize:1"):
-        assert [row["psnr"] for row in own_cost(image, parse_edits(text), 5)] == [np.inf] * 5
-    resized = [row["psnr"] for row in own_cost(image, parse_edits("resize:0.5"), 5)]
+        assert [row["psnr"] for row in own_cost(image, parse_edits(text), range(1, 6)).values()] == [np.inf] * 5
+    resized = [row["psnr"] for row in own_cost(image, parse_edits("resize:0.5"), range(1, 6)).values()]
     assert resized[0] == np.inf
     assert all(later < earlier for earlier, later in pairwise(resized))
     assert resized[-1] < 35
-    back_and_forth = own_cost(image, parse_edits("brightness:60,brightness:-60"), 3)
-    assert back_and_forth[0]["mse"] == 0
-    assert back_and_forth[1]["mse"] == back_and_forth[2]["mse"] > 1
+    back_and_forth = own_cost(image, parse_edits("brightness:60,brightness:-60"), (1, 2, 3))
+    assert back_and_forth[1]["mse"] == 0
+    assert back_and_forth[2]["mse"] == back_and_forth[3]["mse"] > 1
+
+
+def test_only_generations_that_are_shown_are_measured(monkeypatch):
+    image = astronaut()[:180, :200]
+    every = own_cost(image, parse_edits("shift:1,resize:0.5"), range(1, 7))
+    compare, compared = metrics.Reference.compare, []
+    monkeypatch.setattr(metrics.Reference, "compare", lambda *args: compared.append(1) or compare(*args))
+    some = own_cost(image, parse_edits("shift:1,resize:0.5"), (6, 2))
+    assert some == {2: every[2], 6: every[6]}
+    assert len(compared) == 2
 
 
 @pytest.mark.parametrize(

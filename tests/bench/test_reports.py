@@ -1,0 +1,61 @@
+"""bench.reports: what a run makes of its results, and what it does not make again."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+from skimage.data import astronaut
+
+from bench import reencode, reports, run
+from bench.images import save_png
+from bench.runner import run_tasks
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """A run with edits on two photographs, coded in this process; with further options it is the same or another."""
+    monkeypatch.setattr(run, "run_tasks", functools.partial(run_tasks, backend="sequential"))
+    (tmp_path / "set").mkdir()
+    for number in range(2):
+        save_png(tmp_path / "set" / f"im{number}.png", astronaut()[90 * number :, 120 * number :][:64, :80])
+    command = ["--codec", "synthetic_codecs:Coarse", "--dataset", str(tmp_path / "set"), "--out", str(tmp_path / "run")]
+    return lambda *more: reencode.main([*command, "--generations", "3", "--jobs", "1", *more])
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The names of texts made so far."""
+    names = []
+    for name in ("by_generation", "cost_table"):
+        function = getattr(reports, name)
+        monkeypatch.setattr(reports, name, lambda *args, f=function, n=name: names.append(n) or f(*args))
+    return names
+
+
+def test_a_quiet_run_makes_no_texts(start, made, capsys):
+    assert start("--edit", "resize:0.5", "--quiet") == 0
+    assert made == []
+    assert capsys.readouterr().out == ""
+
+
+def test_what_edits_cost_is_measured_once_a_run(start, made, capsys, tmp_path):
+    edit = ("--edit", "resize:0.5")
+    start(*edit)
+    assert made == ["by_generation", "cost_table"]
+    first = capsys.readouterr().out
+    cost = first[first.index("No codec, resize:0.5 between generations (mean over 2 images)") :].split("\n")[:5]
+    start(*edit)
+    assert made == ["by_generation", "cost_table", "by_generation"]
+    assert "\n".join(cost) in capsys.readouterr().out
+    assert (tmp_path / "run" / "figures" / "edits.txt").read_text() == "\n".join(cost)
+
+
+def test_what_other_edits_cost_is_measured_anew(start, made, capsys):
+    start("--edit", "resize:0.5", "--generations", "2")
+    start("--edit", "shift:1", "--quiet")
+    assert made.count("cost_table") == 1
+    capsys.readouterr()
+    start("--edit", "shift:1")
+    assert made.count("cost_table") == 2
+    assert "No codec, shift:1 between generations" in capsys.readouterr().out
