@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,6 @@ def execute(wanted: Request) -> int:
     for warning in wanted.dataset.warnings:
         print(warning, file=sys.stderr)
     book = Book(store, wanted.command, wanted.options, wanted.points, images, wanted.settings, wanted.seed)
-    missing: list[Task] = []
     try:
         if wanted.rate_by == "dataset":
             from bench import setplans
@@ -99,6 +99,7 @@ def execute(wanted: Request) -> int:
         say(_what(wanted, len(images), len(tasks), missing))
         book.write("running")
         _code(missing, store, wanted, cluster)
+        records, failed = _finish(wanted, tasks, len(missing), store, book, started)
     except KeyboardInterrupt:
         left = len(_missing(tasks, store, quiet=True))
         book.write("stopped", time.perf_counter() - started)
@@ -107,8 +108,27 @@ def execute(wanted: Request) -> int:
         )
         print("Start the same command again to go on.", file=sys.stderr)
         return INTERRUPTED
+    except BaseException:
+        with suppress(OSError):  # a full disk, say: what is raised already is what the user should know
+            book.write("failed", time.perf_counter() - started)
+        raise
+    for task, chain in failed:
+        reason = next(record["reason"] for record in chain.records if record["status"] == "failed")
+        print(f"Failed: {task.image}, {task.schedule.text}: {reason}", file=sys.stderr)
+    say(_how(records, len(missing), time.perf_counter() - started))
+    say(
+        f"Everything is in {store.root}: run.json, generations.parquet, generations.csv, figures/, snapshots/, chains/."
+    )
+    return SOME_FAILED if failed else OK
+
+
+def _finish(
+    wanted: Request, tasks: Sequence[Task], coded: int, store: Store, book: Book, started: float
+) -> tuple[list[Record], list[tuple[Task, StoredChain]]]:
+    """Make tables and reports of chains that are all in the store; return the records, and chains that failed."""
     from bench import reports
 
+    say = (lambda text: None) if wanted.quiet else print
     stored = _gather(tasks, store)
     records = [record for task, chain in stored for record in _labelled(task, chain)]
     table, changed = store.write_table(records)
@@ -120,16 +140,9 @@ def execute(wanted: Request) -> int:
     book.write(
         "some chains failed" if failed else "finished",
         time.perf_counter() - started,
-        {"asked": len(tasks), "coded": len(missing), "reused": len(tasks) - len(missing), "failed": len(failed)},
+        {"asked": len(tasks), "coded": coded, "reused": len(tasks) - coded, "failed": len(failed)},
     )
-    for task, chain in failed:
-        reason = next(record["reason"] for record in chain.records if record["status"] == "failed")
-        print(f"Failed: {task.image}, {task.schedule.text}: {reason}", file=sys.stderr)
-    say(_how(records, len(missing), time.perf_counter() - started))
-    say(
-        f"Everything is in {store.root}: run.json, generations.parquet, generations.csv, figures/, snapshots/, chains/."
-    )
-    return SOME_FAILED if failed else OK
+    return records, failed
 
 
 def _tasks(wanted: Request) -> tuple[list[dict[str, Any]], list[Task]]:

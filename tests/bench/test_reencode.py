@@ -171,6 +171,26 @@ def test_ctrl_c_keeps_what_is_finished(folder, tmp_path, capsys, monkeypatch):
     assert json.loads((out / "run.json").read_text())["status"] == "stopped"
 
 
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("where", ["bench.run.run_tasks", "bench.reports.make"])
+@pytest.mark.parametrize("error", [BenchError("An image has changed."), SystemExit(15), KeyboardInterrupt()])
+def test_a_run_that_did_not_come_to_its_end_is_not_running(where, error, folder, tmp_path, monkeypatch):
+    def gone(*_, **__):
+        raise error
+
+    out = tmp_path / "run"
+    monkeypatch.setattr(where, gone)
+    if isinstance(error, KeyboardInterrupt):
+        assert reencode.main(arguments(folder, out, "jpeg:50")) == 130
+    else:
+        with pytest.raises(type(error)):
+            reencode.main(arguments(folder, out, "jpeg:50"))
+    book = json.loads((out / "run.json").read_text())
+    assert book["status"] == book["invocations"][0]["status"]
+    assert book["status"] == ("stopped" if isinstance(error, KeyboardInterrupt) else "failed")
+    assert book["wall_s"] > 0
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
