@@ -13,6 +13,7 @@ from pathlib import Path
 from bench import probe
 from bench.cli import OK, SOME_FAILED
 from bench.probe import Probe
+from bench.schedule import Planned
 from bench.store import Store
 from bench.task import Settings, Task
 
@@ -24,7 +25,7 @@ def show(tasks: Sequence[Task], store: Store, settings: Settings, rate_by: str) 
     """Print the estimate and write nothing; return an exit code, 1 where the probe of an operating point failed.
 
     Args:
-        tasks: all chains.
+        tasks: all chains, with the qualities of their set where these are chosen already.
         store: the run folder, which need not exist.
         settings: how they would be coded.
         rate_by: "image", or "dataset", where qualities are chosen for the set first.
@@ -42,22 +43,21 @@ def show(tasks: Sequence[Task], store: Store, settings: Settings, rate_by: str) 
     for task in missing:
         points.setdefault(str(task.identities) + task.schedule.text, []).append(task)
     priced: list[tuple[Task, Probe]] = []
-    sets, load_s, failed = [], {}, False
+    by_set, sets, load_s, failed = rate_by == "dataset", [], {}, False
     for chains in points.values():
         middle = sorted(chains, key=_pixels)[len(chains) // 2]
         found = probe.measure(middle, settings, min(POINT_S, ALL_S / len(points)))
         print(_line(middle, found))
         priced += [(task, found) for task in chains]
-        sets.append(sum(found.planning(task) for task in chains))
+        if by_set and not _is_planned(middle):
+            sets.append(sum(found.planning(task) for task in chains))
         load_s[str(middle.identities)] = found.load_s
         failed = failed or bool(found.reason)
     priced.sort(key=lambda pair: -_pixels(pair[0]) * pair[0].generations)
     workers = min(settings.jobs, len(missing))
-    by_set = rate_by == "dataset"
-    seconds = start_s + sum(load_s.values()) + (_makespan(sets, workers) if by_set else 0.0)
-    seconds += _makespan([found.seconds(task) - by_set * found.searching(task) for task, found in priced], workers)
-    encodings = sum(found.encodes(task) for task, found in priced)
-    encodings += by_set * sum(found.coded_of(task) for task, found in priced)
+    seconds = start_s + sum(load_s.values()) + _makespan(sets, workers)
+    seconds += _makespan([found.seconds(task) - _searching(task, found, by_set) for task, found in priced], workers)
+    encodings = sum(_encodings(task, found, by_set) for task, found in priced)
     generations = sum(task.generations for task in missing)
     print(f"To do: {len(missing)} chains, {generations} generations, about {encodings:.0f} encodings.")
     print(
@@ -74,6 +74,23 @@ def show(tasks: Sequence[Task], store: Store, settings: Settings, rate_by: str) 
 def _stored(task: Task, store: Store) -> bool:
     chain, _ = store.read(task.identity, task.needs)
     return chain is not None and chain.ok
+
+
+def _is_planned(task: Task) -> bool:
+    """Whether the qualities of the set are chosen already."""
+    return isinstance(task.schedule, Planned)
+
+
+def _searching(task: Task, found: Probe, by_set: bool) -> float:
+    """Seconds of the probe's search for qualities that the chain itself does not spend on it."""
+    return found.searching(task) if by_set and not _is_planned(task) else 0.0
+
+
+def _encodings(task: Task, found: Probe, by_set: bool) -> float:
+    """Encodings of a chain, and of its image while qualities are chosen for the set."""
+    if _is_planned(task):  # `encodes` of its records are those of the plan
+        return found.coded_of(task)
+    return found.encodes(task) + by_set * found.coded_of(task)
 
 
 def _pixels(task: Task) -> int:

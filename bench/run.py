@@ -79,7 +79,8 @@ def execute(wanted: Request) -> int:
     if wanted.dry_run:
         from bench import dryrun
 
-        return dryrun.show(_tasks(wanted)[1], Store(root), _settings(wanted), wanted.rate_by)
+        tasks = _with_plans(_tasks(wanted)[1], Store(root), wanted.rate_by)
+        return dryrun.show(tasks, Store(root), _settings(wanted), wanted.rate_by)
     store = Store.open(root)
     images, tasks = _tasks(wanted)
     for warning in wanted.dataset.warnings:
@@ -101,7 +102,7 @@ def execute(wanted: Request) -> int:
         _code(missing, store, wanted, cluster)
         records, failed = _finish(wanted, tasks, len(missing), store, book, started)
     except KeyboardInterrupt:
-        left = len(_missing(tasks, store, quiet=True))
+        left = len(_missing(_with_plans(tasks, store, wanted.rate_by), store, quiet=True))
         book.write("stopped", time.perf_counter() - started)
         print(
             f"Stopped: {len(tasks) - left} of {len(tasks)} chains are done and kept in {store.root}.", file=sys.stderr
@@ -170,6 +171,15 @@ def _tasks(wanted: Request) -> tuple[list[dict[str, Any]], list[Task]]:
             for point in wanted.points
         ]
     return images, tasks
+
+
+def _with_plans(tasks: list[Task], store: Store, rate_by: str) -> list[Task]:
+    """The chains with the qualities of their set, as far as these are chosen and stored."""
+    if rate_by != "dataset":
+        return tasks
+    from bench import setplans
+
+    return setplans.known(tasks, store)
 
 
 def _settings(wanted: Request) -> Settings:

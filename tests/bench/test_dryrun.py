@@ -64,6 +64,23 @@ def test_rate_control_fixed_points_and_failures_are_reckoned_with(command, capsy
     assert "refuses, quality:0: the probe failed: refuses: never today." in said
 
 
+def test_what_a_run_by_dataset_has_done_is_found(command, tmp_path, capsys):
+    command += ["--codec", "jpeg", "--bpp", "1", "--rate-by", "dataset", "--generations", "3", "--quiet"]
+    assert reencode.main([*command, "--dry-run"]) == 0
+    searched = int(re.search(r"2 chains, 0 done .* about (\d+) encodings", capsys.readouterr().out, re.S)[1])
+    assert searched > 2 * 2 * 3
+    assert reencode.main(command) == 0
+    assert reencode.main([*command, "--dry-run"]) == 0
+    assert capsys.readouterr().out == "Dry run, nothing is written. 2 chains, 2 done before.\n"
+    for chain in (tmp_path / "run" / "chains").iterdir():
+        chain.unlink()
+    assert reencode.main([*command, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "2 chains, 0 done before." in said
+    assert "2 chains, 6 generations, about 6 encodings." in said
+    assert not list((tmp_path / "run" / "chains").iterdir())
+
+
 def test_work_goes_to_whoever_is_free_first():
     assert dryrun._makespan([5, 3, 3, 1], 2) == 6
     assert dryrun._makespan([4], 3) == 4

@@ -197,3 +197,10 @@ def test_a_run_by_dataset_hits_the_mean_and_is_resumed(photographs, tmp_path, ca
     assert "Choosing" not in printed
     with pytest.raises(BenchError, match="is out of reach on this set"):
         reencode.main([*command, "--bpp", "500"])
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(setplans, "plan", stopped)
+    assert reencode.main([*command, "--codec", "jpeg,webp"]) == 130
+    assert "Stopped: 3 of 6 chains are done" in capsys.readouterr().err
