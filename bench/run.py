@@ -214,7 +214,7 @@ def _what(wanted: Request, images: int, tasks: int, missing: Sequence[Task]) -> 
     processes = count(min(wanted.settings.jobs, len(missing)), "process")
     far = "" if wanted.backend == "local" else f" of a {wanted.backend.title()} cluster"
     where = f" in {processes}{far}" if missing else ""
-    size = f"{count(len(wanted.points), 'codec')} x {count(images, 'image')}"
+    size = f"{count(len(wanted.points), 'operating point')} x {count(images, 'image')}"
     return (
         f"{size}, {count(wanted.generations, 'generation')}: {count(tasks, 'chain')}, "
         f"{tasks - len(missing)} done before, {len(missing)} to code{where}."

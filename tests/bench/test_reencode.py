@@ -91,8 +91,10 @@ def test_one_encoding_at_several_qualities_is_drawn_as_rate_and_distortion(count
     command = arguments(folder, tmp_path / "run", "jpeg,webp", "--quality", "20,50,80")
     command[command.index("--generations") + 1] = count
     assert reencode.main([*command, "--snapshots", "none"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"6 operating points x 4 images, {count} generation")
     assert {path.name for path in (tmp_path / "run" / "figures").iterdir()} == {f"{figure}.pdf", f"{figure}.png"}
-    assert ("system" in capsys.readouterr().out) == (figure == "rd")
+    assert ("system" in said) == (figure == "rd")
 
 
 @pytest.mark.usefixtures("here")
