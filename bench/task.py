@@ -55,6 +55,7 @@ class Task:
         }
         if isinstance(self.schedule, Planned):  # its text does not say which set the qualities were chosen for
             identity["qualities"] = [step.quality for step in self.schedule.planned]
+            identity["found"] = [step.found for step in self.schedule.planned]  # stands in the records
         return identity
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from bench.images import save_png
 from bench.ratecontrol import TOLERANCE
 from bench.runner import run_tasks
 from bench.schedule import Drift, FixedRate
-from bench.setrate import plan_set
+from bench.setrate import Plan, plan_set
 from bench.setrates import Rates
 from bench.store import Store
 
@@ -175,6 +176,30 @@ def test_a_codec_that_hangs_while_qualities_are_chosen_is_stopped(photographs, t
     command = by_dataset(photographs, tmp_path / "run", "synthetic_codecs:Hangs", "--codec-timeout", "0.2")
     with pytest.raises(BenchError, match=r"hangs, .* or one that did not stop at --codec-timeout"):
         reencode.main(command)
+
+
+def test_records_say_what_was_found_for_their_own_set(photographs, tmp_path, monkeypatch):
+    """Of a fourth image everything is known but its rate, which leaves the qualities where they were."""
+    monkeypatch.setattr(run, "run_tasks", functools.partial(run_tasks, backend="sequential"))
+    monkeypatch.setattr("bench.reports.make", lambda *_: None)
+    monkeypatch.setattr(setplans, "plan", functools.partial(setplans.plan, backend="sequential"))
+    plan_set = setrate.plan_set
+
+    def other_rates(codec, sources, *args):
+        plan = plan_set(codec, sources[:3], *args)
+        found = [(step.found[0], step.found[1] + (len(sources) - 3) / 1000) for step in plan.steps]
+        return Plan(tuple(replace(step, found=one) for step, one in zip(plan.steps, found, strict=True)))
+
+    monkeypatch.setattr(setrate, "plan_set", other_rates)
+    tables = []
+    for _ in range(2):
+        assert reencode.main(by_dataset(photographs, tmp_path / "run", "webp", "--quiet")) == 0
+        tables.append(pd.read_parquet(tmp_path / "run" / "generations.parquet"))
+        save_png(photographs / "another.png", astronaut()[300:500, 200:380])
+    before, after = tables
+    assert set(before["quality"]) == set(after["quality"])
+    assert (after.groupby("generation")["miss"].nunique() == 1).all()
+    assert after["miss"].mean() == pytest.approx(before["miss"].mean() + 0.001)
 
 
 def test_a_run_by_dataset_hits_the_mean_and_is_resumed(photographs, tmp_path, capsys, monkeypatch):
