@@ -14,11 +14,10 @@ import pandas as pd
 
 from bench import published, tables
 from bench.bdshow import FORMATS, render
-from bench.bootstrap import bd_rate_interval
 from bench.cli import OK, Parser, positive_int, run
 from bench.codec import BenchError
 from bench.columns import NAMES
-from bench.compare import Pair, columns, compare
+from bench.compare import Pair, anchor_of, compare, named, with_intervals
 from bench.rd import METRICS, Common, common_images, generation_means, left_out, systems
 
 EXAMPLES = """examples:
@@ -93,7 +92,9 @@ def _compare(args: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
             known = _known(records, others, dataset)
             choose = _self_pairs if args.own else _pairs
             result = compare(means, choose(args, known, dataset, generation), args.metric)
-            results.append(_with_interval(result, common.records, args) if args.bootstrap else result)
+            if args.bootstrap:
+                result = with_intervals(result, common.records, args.metric, args.bootstrap, args.seed)
+            results.append(result)
     filled = [result for result in results if len(result)]
     if not filled:
         raise BenchError("There is only the anchor in these tables: name runs of another codec, or use --self.")
@@ -153,62 +154,24 @@ def _known(records: pd.DataFrame | None, others: pd.DataFrame | None, dataset: s
     return known
 
 
-def _named(name: str, known: dict[str, str], where: str) -> list[str]:
-    """Systems meant by a name: itself, or all systems of that codec; measured ones before published ones."""
-    if name in known:
-        return [name]
-    found = [system for system, codec in known.items() if codec == name]
-    measured = [system for system in found if not system.startswith(published.PREFIX)]
-    if not found:
-        raise BenchError(f"No codec {name!r} in these tables, only {', '.join(known)} on {where}.")
-    return measured or found
+def _tests(args: argparse.Namespace, known: dict[str, str], dataset: str) -> list[str]:
+    """The systems of --test; without it all."""
+    where = f"{dataset}; change it with --test"
+    return list(dict.fromkeys([system for name in _split(args.test) for system in named(name, known, where)] or known))
 
 
 def _pairs(args: argparse.Namespace, known: dict[str, str], dataset: str, generation: int) -> list[Pair]:
-    if args.anchor:
-        found = _named(args.anchor, known, f"{dataset}; change it with --anchor")
-        if len(found) > 1:
-            raise BenchError(f"{args.anchor!r} is one of {', '.join(found)}: name one of them with --anchor.")
-        anchor = found[0]
-    else:
-        anchor = "jpeg" if "jpeg" in known else next(iter(known))
-    tests = [
-        system for name in _split(args.test) for system in _named(name, known, f"{dataset}; change it with --test")
-    ]
+    anchor = anchor_of(args.anchor, known, dataset)
     # A published curve was coded once: it stands against later generations as what it is.
     at = 1 if anchor.startswith(published.PREFIX) else generation
-    chosen = dict.fromkeys(tests or known)
-    return [Pair(dataset, test, generation, anchor, at) for test in chosen if test != anchor]
+    return [Pair(dataset, test, generation, anchor, at) for test in _tests(args, known, dataset) if test != anchor]
 
 
 def _self_pairs(args: argparse.Namespace, known: dict[str, str], dataset: str, generation: int) -> list[Pair]:
     if args.anchor:
         raise BenchError("With --self each codec is its own anchor: leave out --anchor or --self.")
-    tests = [
-        system for name in _split(args.test) for system in _named(name, known, f"{dataset}; change it with --test")
-    ]
-    tests = [test for test in dict.fromkeys(tests or known) if not test.startswith(published.PREFIX)]
+    tests = [test for test in _tests(args, known, dataset) if not test.startswith(published.PREFIX)]
     return [Pair(dataset, test, generation, test, 1) for test in tests]
-
-
-def _with_interval(result: pd.DataFrame, records: pd.DataFrame, args: argparse.Namespace) -> pd.DataFrame:
-    bounds = []
-    for row in result.to_dict("records"):
-        sides = [(row["anchor"], row["anchor_generation"]), (row["codec"], row["generation"])]
-        low, high, note = None, None, ""
-        if any(system.startswith(published.PREFIX) for system, _ in sides):
-            note = "no interval: published curves have no per-image values"
-        elif pd.notna(row["bd_rate"]):
-            here = records[records["dataset"] == row["dataset"]]
-            interval = bd_rate_interval(here, *sides, metric=args.metric, resamples=args.bootstrap, seed=args.seed)
-            low, high = interval.low, interval.high
-            note = f"no interval: {interval.reason}" if interval.reason else ""
-        bounds.append((low, high, "; ".join(filter(None, [row["notes"], note]))))
-    table = result.assign(notes=[note for *_, note in bounds])
-    at = columns(args.metric).index("bd_rate_akima")
-    table.insert(at, "bd_rate_low", [low for low, *_ in bounds])
-    table.insert(at + 1, "bd_rate_high", [high for _, high, _ in bounds])
-    return table
 
 
 def _split(text: str | None) -> list[str]:

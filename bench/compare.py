@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import pandas as pd
 
 from bench.bd import BDResult, bd_psnr, bd_rate
+from bench.bootstrap import bd_rate_interval
+from bench.codec import BenchError
+from bench.published import PREFIX
 from bench.rd import curve
 
 
@@ -19,6 +22,38 @@ class Pair(NamedTuple):
     generation: int
     anchor: str
     anchor_generation: int
+
+
+def named(name: str, known: Mapping[str, str], where: str) -> list[str]:
+    """Systems meant by a name: itself, or all systems of that codec; measured ones before published ones.
+
+    Args:
+        name: as the user typed it.
+        known: system to codec of what takes part.
+        where: ends the sentence that says what there is.
+
+    Raises:
+        BenchError: there is none.
+    """
+    if name in known:
+        return [name]
+    found = [system for system, codec in known.items() if codec == name]
+    if not found:
+        raise BenchError(f"No codec {name!r} in these tables, only {', '.join(known)} on {where}.")
+    return [system for system in found if not system.startswith(PREFIX)] or found
+
+
+def anchor_of(name: str | None, known: Mapping[str, str], dataset: str) -> str:
+    """The system that others are compared with: the one named, else jpeg where it is there, else the first one.
+
+    Raises BenchError where the name means none, or several.
+    """
+    if not name:
+        return "jpeg" if "jpeg" in known else next(iter(known))
+    found = named(name, known, f"{dataset}; change it with --anchor")
+    if len(found) > 1:
+        raise BenchError(f"{name!r} is one of {', '.join(found)}: name one of them with --anchor.")
+    return found[0]
 
 
 def compare(means: pd.DataFrame, pairs: Iterable[Pair], metric: str = "psnr") -> pd.DataFrame:
@@ -39,6 +74,34 @@ def compare(means: pd.DataFrame, pairs: Iterable[Pair], metric: str = "psnr") ->
     return pd.DataFrame(rows, columns=columns(metric))
 
 
+def with_intervals(table: pd.DataFrame, records: pd.DataFrame, metric: str, resamples: int, seed: int) -> pd.DataFrame:
+    """Add bd_rate_low and bd_rate_high (%), 95 % over images, to a table of ``compare``; notes say where there is none.
+
+    Args:
+        table: as from ``compare``.
+        records: as from ``bench.rd.common_images``.
+        metric: as of the table.
+        resamples: draws of the bootstrap.
+        seed: of the draws.
+    """
+    bounds = []
+    for row in table.to_dict("records"):
+        sides = [(row["anchor"], row["anchor_generation"]), (row["codec"], row["generation"])]
+        low, high, why = None, None, ""
+        if any(system.startswith(PREFIX) for system, _ in sides):
+            why = "published curves have no per-image values"
+        elif pd.notna(row["bd_rate"]):
+            here = records[records["dataset"] == row["dataset"]]
+            interval = bd_rate_interval(here, *sides, metric=metric, resamples=resamples, seed=seed)
+            low, high, why = interval.low, interval.high, interval.reason
+        bounds.append((low, high, "; ".join(filter(None, [row["notes"], f"no interval: {why}" if why else ""]))))
+    table = table.assign(notes=[notes for *_, notes in bounds])
+    at = table.columns.get_loc("bd_rate_akima")
+    table.insert(at, "bd_rate_low", [low for low, *_ in bounds])
+    table.insert(at + 1, "bd_rate_high", [high for _, high, _ in bounds])
+    return table
+
+
 def columns(metric: str = "psnr") -> list[str]:
     """The columns of ``compare``, in order."""
     values = ["bd_rate", "bd_rate_akima", f"bd_{metric}", f"bd_{metric}_akima", "flagged"]
@@ -51,7 +114,7 @@ def _row(means: pd.DataFrame, pair: Pair, metric: str) -> dict[str, object]:
     here = means[means["dataset"] == pair.dataset]
     sides = [(pair.anchor, pair.anchor_generation), (pair.test, pair.generation)]
     parts = [here[(here["system"] == system) & (here["generation"] == generation)] for system, generation in sides]
-    published = [system.startswith("published:") for system, _ in sides]
+    published = [system.startswith(PREFIX) for system, _ in sides]
     column = "ms_ssim_db_of_mean" if metric == "ms_ssim_db" and any(published) else metric
     images = [int(part["images"].max()) if part["images"].notna().any() else 0 for part in parts]
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from bench.bd import MAX_GAP, Curve
 from bench.codec import BenchError
-from bench.plots import METRICS, PANEL, family_of, label, legend_below, one_set, style
+from bench.plots import METRICS, PANEL, family_of, legend_below, one_set, style
+from bench.rd import label
 
 Floats = NDArray[np.float64]
 PANELS = ("psnr", "ms_ssim_db")

@@ -16,14 +16,11 @@ import pandas as pd
 
 from bench import summary_show, tables
 from bench.bd import auc_table
-from bench.bootstrap import bd_rate_interval
 from bench.cli import OK, Parser, positive_int, run
 from bench.codec import BenchError
-from bench.compare import Pair, compare
+from bench.compare import Pair, anchor_of, compare, with_intervals
 from bench.generation_loss import loss_table
 from bench.rd import AVERAGE, METRICS, common_images, curve, generation_means, label, left_out, systems
-
-INTERVAL = ["bd_rate_low", "bd_rate_high", "no_interval"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,10 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     records = _records(options)
     last = _last(records, options.generation)
-    found, left_out = summarise(records, last, options.anchor, options.metric, options.bootstrap, options.seed)
-    sys.stdout.write(summary_show.text(found, left_out))
+    found, dropped = summarise(records, last, options.anchor, options.metric, options.bootstrap, options.seed)
+    sys.stdout.write(summary_show.text(found, dropped))
     if options.out is not None:
-        for path in summary_show.write(found, left_out, options.out):
+        for path in summary_show.write(found, dropped, options.out):
             print(f"Wrote {path}.", file=sys.stderr)
     return OK
 
@@ -77,7 +74,7 @@ def summarise(
     areas, against, own = [], [], []
     for dataset, mine in means.groupby("dataset", sort=True):
         names = list(dict.fromkeys(mine["system"]))
-        first = _anchor(anchor, mine, str(dataset))
+        first = anchor_of(anchor, dict(zip(mine["system"], mine["codec"], strict=True)), str(dataset))
         for generation in generations:
             curves = {name: curve(mine, str(dataset), name, generation, metric) for name in names}
             table = auc_table(curves)
@@ -89,24 +86,10 @@ def summarise(
 
     def bd_rates(pairs: list[Pair]) -> pd.DataFrame:
         table = compare(means, pairs, metric).assign(average=AVERAGE)
-        return table if resamples is None else _with_intervals(table, common.records, metric, resamples, seed)
+        return table if resamples is None else with_intervals(table, common.records, metric, resamples, seed)
 
     found = {"points": loss_table(common.records, last), "auc": pd.concat(areas, ignore_index=True)}
     return found | {"bd_rate": bd_rates(against), "bd_rate_own": bd_rates(own)}, common.dropped
-
-
-def _with_intervals(table: pd.DataFrame, records: pd.DataFrame, metric: str, resamples: int, seed: int) -> pd.DataFrame:
-    bounds: list[tuple[float | None, float | None, str]] = []
-    for row in table.to_dict("records"):
-        if pd.isna(row["bd_rate"]):
-            bounds.append((None, None, ""))
-            continue
-        here = records[records["dataset"] == row["dataset"]]
-        sides = ((row["anchor"], row["anchor_generation"]), (row["codec"], row["generation"]))
-        interval = bd_rate_interval(here, *sides, metric=metric, resamples=resamples, seed=seed)
-        bounds.append((interval.low, interval.high, interval.reason))
-    columns = pd.DataFrame(bounds, columns=INTERVAL, index=table.index)
-    return table.assign(**{name: columns[name] for name in INTERVAL})
 
 
 def _records(options: argparse.Namespace) -> pd.DataFrame:
@@ -128,17 +111,6 @@ def _last(records: pd.DataFrame, wanted: int | None) -> int:
         point = f"{label(system, schedule)} on {dataset}"
         raise BenchError(f"--generation {wanted} is too far: {point} was run for {last} generations.")
     return wanted or last
-
-
-def _anchor(name: str | None, means: pd.DataFrame, dataset: str) -> str:
-    known = dict(zip(means["system"], means["codec"], strict=True))
-    if name is None:
-        return "jpeg" if "jpeg" in known else next(iter(known))
-    found = [name] if name in known else [system for system, codec in known.items() if codec == name]
-    if len(found) != 1:
-        what = f"one of {', '.join(found)}" if found else f"not in the tables, only {', '.join(known)}"
-        raise BenchError(f"--anchor {name!r} is {what} on {dataset}: name one of them.")
-    return found[0]
 
 
 def _parser() -> argparse.ArgumentParser:

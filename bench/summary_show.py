@@ -108,8 +108,7 @@ def _bd(table: pd.DataFrame) -> list[Column]:
 
 
 def _remarks(row: Row) -> str:
-    why = row.get("no_interval", "")
-    return "; ".join(filter(None, [row["reason"], f"no interval: {why}" if why else "", row["notes"]]))
+    return "; ".join(filter(None, [row["reason"], row["notes"]]))
 
 
 @dataclass(frozen=True, slots=True)

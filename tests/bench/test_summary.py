@@ -138,6 +138,15 @@ def test_intervals_hold_the_value_and_repeat(path, tmp_path):
     assert "95 % interval" in (tmp_path / "a" / "summary.md").read_text()
 
 
+def test_why_there_is_no_interval_is_a_note(table, tmp_path, capsys):
+    table[table["image"] < "im3"].to_csv(tmp_path / "t.csv", index=False)
+    found = written(str(tmp_path / "t.csv"), tmp_path / "out", "--bootstrap", "15")
+    for name in ("bd_rate", "bd_rate_own"):
+        assert found[name]["bd_rate_low"].isna().all()
+        assert (found[name]["notes"] == "no interval: 3 images, 5 needed for an interval").all()
+    assert "n/a" in capsys.readouterr().out
+
+
 def test_generation_anchor_and_metric(table, path, tmp_path):
     found = written(path, tmp_path / "out", "--generation", "3", "--anchor", "b", "--metric", "ms_ssim_db")
     assert set(found["points"]["generation"]) == {3}
@@ -202,7 +211,10 @@ def test_too_few_points_are_a_sentence_not_a_table(table, tmp_path, capsys):
     [
         (["none"], "none does not exist"),
         (["{path}", "--generation", "9"], "--generation 9 is too far: b, quality 20 on made_up was run for 8"),
-        (["{path}", "--anchor", "vtm"], "--anchor 'vtm' is not in the tables, only b, jpeg on made_up"),
+        (
+            ["{path}", "--anchor", "vtm"],
+            "No codec 'vtm' in these tables, only b, jpeg on made_up; change it with --anchor",
+        ),
         (["{path}", "--dataset", "kodak"], "No records on 'kodak'"),
         (["{path}", "--out", "{path}"], "can't be written"),
         (["{path}", "--bootstrap", "0"], "at least 1"),
