@@ -24,7 +24,7 @@ from bench.run_book import Book, differences
 from bench.runner import run_tasks
 from bench.schedule_options import Point
 from bench.store import Record, Store, StoredChain
-from bench.task import EVERY, Settings, Task, identity_of
+from bench.task import EVERY, Settings, Task, hints_of, identity_of
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,7 @@ def _tasks(wanted: Request) -> tuple[list[dict[str, Any]], list[Task]]:
                 generations=wanted.generations,
                 snapshots=wanted.snapshots,
                 carrier=wanted.carrier,
+                hints=hints_of(point.codecs),
             )
             for point in wanted.points
         ]

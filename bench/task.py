@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -26,6 +27,7 @@ class Task:
         schedule, generations: what is coded.
         snapshots: generations whose pixels are kept.
         carrier: what passes between generations.
+        hints: what ``hints_of`` said of its codecs where the run was started; empty: not asked.
     """
 
     specs: tuple[CodecSpec, ...]
@@ -39,6 +41,7 @@ class Task:
     generations: int
     snapshots: tuple[int, ...] = ()
     carrier: str = "uint8"
+    hints: tuple[str, ...] = ()
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -56,6 +59,11 @@ class Task:
         if isinstance(self.schedule, Planned):  # its text does not say which set the qualities were chosen for
             identity["qualities"] = [step.quality for step in self.schedule.planned]
             identity["found"] = [step.found for step in self.schedule.planned]  # stands in the records
+        if any(self.hints):
+            searching = {step.codec for step in self.schedule.steps(self.generations) if step.quality is None}
+            hints = [hint if place in searching else "" for place, hint in enumerate(self.hints)]
+            if any(hints):
+                identity["rate_hints"] = hints
         return identity
 
     @property
@@ -95,6 +103,14 @@ class Settings:
 def identity_of(codec: Codec) -> dict[str, Any]:
     """Name and identity of a codec, as they stand in a chain's key."""
     return {"name": codec.name, "identity": codec.identity()}
+
+
+def hints_of(codecs: Sequence[Codec]) -> tuple[str, ...]:
+    """A word for where each codec lets rate control begin, its ``rate_hint_id``; "" where it has none.
+
+    It is no part of a codec's identity, as it changes nothing at a given quality.
+    """
+    return tuple(str(codec.rate_hint_id()) if hasattr(codec, "rate_hint_id") else "" for codec in codecs)
 
 
 @lru_cache(maxsize=32)

@@ -6,18 +6,18 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from bench import provenance
-from bench.codec import BenchError, Image
+from bench.codec import BenchError, Codec, Image
 from bench.limits import limit_threads
 from bench.snapshots import encode_snapshot, snapshot_name
 from bench.store import Record
-from bench.task import Settings, Task, identity_of, make_codec
+from bench.task import Settings, Task, hints_of, identity_of, make_codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,7 @@ def code_chain(
 
     start = time.perf_counter()
     codecs = [make_codec(spec, settings) for spec in task.specs]
-    for codec, expected in zip(codecs, task.identities, strict=True):
-        found = identity_of(codec)
-        if found != expected:
-            raise BenchError(
-                f"{codec.name} is not the same on {provenance.machine()['host']} as where the run was started "
-                f"({_difference(expected, found)}): install the same versions and checkpoints on every machine."
-            )
+    _check_same(codecs, task)
     pixels, reference = source()
     names: dict[str, str] = {}
     chain = run_chain(
@@ -124,6 +118,20 @@ def code_far_away(
     except BenchError as error:
         host = provenance.machine()["host"]
         return str(error) if host in str(error) else f"On {host}: {error}"
+
+
+def _check_same(codecs: Sequence[Codec], task: Task) -> None:
+    """Raise BenchError unless the codecs are those that the run was started with."""
+    hints = hints_of(codecs)
+    for place, (codec, expected) in enumerate(zip(codecs, task.identities, strict=True)):
+        found = identity_of(codec)
+        if found == expected and (not task.hints or task.hints[place] == hints[place]):
+            continue
+        difference = "where rate control begins" if found == expected else _difference(expected, found)
+        raise BenchError(
+            f"{codec.name} is not the same on {provenance.machine()['host']} as where the run was started "
+            f"({difference}): install the same versions and checkpoints on every machine."
+        )
 
 
 def _difference(expected: dict[str, Any], found: dict[str, Any]) -> str:

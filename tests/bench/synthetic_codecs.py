@@ -24,6 +24,10 @@ MARKER = "SYNTHETIC_CODECS_MARKER"
 """Environment variable: a file that says that a process has died."""
 
 
+HINT = "SYNTHETIC_CODECS_HINT"
+"""Environment variable: a quality, the rate hint of Hinting."""
+
+
 VERSION = "SYNTHETIC_CODECS_VERSION"
 """Environment variable: the version of Versioned."""
 
@@ -304,3 +308,19 @@ class Hangs(Drift):
 
     def encode(self, image, quality):
         sum(itertools.repeat(0))
+
+
+class Hinting(Drift):
+    """Lets rate control begin where the environment says."""
+
+    name = "hinting"
+    quality = QualityScale(low=0, high=40, integer=True, default=0)
+
+    def encode(self, image, quality):
+        return super().encode(image, 0) + bytes(int(quality))
+
+    def rate_hint(self, image, bpp):
+        return float(os.environ.get(HINT, "0"))
+
+    def rate_hint_id(self):
+        return os.environ.get(HINT, "")

@@ -115,6 +115,17 @@ def test_other_options_on_the_same_folder_keep_and_use_what_matches(folder, tmp_
 
 
 @pytest.mark.usefixtures("here")
+def test_another_rate_hint_means_coding_again_under_rate_control_only(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("bench.reports.make", lambda *_: None)
+    for asked, again in ((["--bpp", "24"], 4), (["--quality", "2"], 0)):
+        command = [*arguments(folder, tmp_path / "run", "synthetic_codecs:Hinting"), *asked, "--snapshots", "none"]
+        for hint, coded in (("", 4), ("1", again), ("1", 0), ("", 0)):
+            monkeypatch.setenv(synthetic.HINT, hint) if hint else monkeypatch.delenv(synthetic.HINT, raising=False)
+            reencode.main(command)
+            assert f"{coded} to code" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("here")
 def test_a_damaged_chain_is_coded_again_and_said(folder, tmp_path, capsys):
     out = tmp_path / "run"
     reencode.main(arguments(folder, out, "jpeg:50", "--quiet"))

@@ -12,11 +12,12 @@ import synthetic_codecs as synthetic
 from joblib.externals.loky import get_reusable_executor
 
 from bench import pool
+from bench.chain import METHOD
 from bench.codec import BenchError
 from bench.images import load_image, save_png
 from bench.registry import parse_spec
 from bench.runner import run_tasks
-from bench.schedule import FixedQuality
+from bench.schedule import FixedQuality, FixedRate, HandOver, Planned, Step
 from bench.store import Store
 from bench.task import Settings, Task, identity_of, make_codec
 
@@ -99,6 +100,48 @@ def test_another_codec_than_the_run_was_started_with_is_refused(tmp_path):
     other = replace(one, identities=({"name": "drift", "identity": {"version": "another"}},))
     with pytest.raises(BenchError, match="not the same on"):
         run_tasks([other], store, SETTINGS, backend="sequential")
+
+
+TARGET = Step(target=1.0)
+CHOSEN = Step(quality=3.0, target=1.0, found=(2, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "hints"),
+    [
+        (FixedRate(1.0), ["a", ""]),
+        (HandOver(("x", "y"), (Step(quality=1.0), replace(TARGET, codec=1))), None),
+        (HandOver(("x", "y"), (TARGET, Step(quality=1.0, codec=1))), ["a", ""]),
+        (FixedQuality(0), None),
+        (Planned(FixedRate(1.0), (CHOSEN,) * 6), None),
+    ],
+)
+def test_where_rate_control_begins_is_part_of_the_key_where_it_plays_a_part(schedule, hints, tmp_path):
+    one = replace(task(tmp_path, "Drift"), schedule=schedule)
+    assert replace(one, hints=("a", "")).identity == one.identity | ({} if hints is None else {"rate_hints": hints})
+    assert replace(one, hints=("", "")).identity == one.identity
+    assert "rate_hints" not in one.identity
+
+
+@pytest.mark.parametrize("schedule", [FixedQuality(3), FixedRate(1.0)])
+def test_keys_of_finished_chains_stay_what_they_are(schedule, tmp_path):
+    """Users' run folders are full of them: one entry more, and none is found again."""
+    one = replace(task(tmp_path, "Drift"), schedule=schedule)
+    assert one.identity == {
+        "codecs": list(one.identities),
+        "image": one.sha256,
+        "schedule": schedule.text,
+        "generations": 6,
+        "carrier": "uint8",
+        "method": METHOD,
+    }
+
+
+def test_another_rate_hint_than_the_run_was_started_with_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv(synthetic.HINT, "2")
+    one = replace(task(tmp_path, "Hinting"), hints=("1",))
+    with pytest.raises(BenchError, match=r"hinting is not the same on .* \(where rate control begins\)"):
+        run_tasks([one], Store.open(tmp_path / "run"), SETTINGS, backend="sequential")
 
 
 def test_a_codec_that_never_comes_back_to_the_interpreter_takes_its_process_along():
