@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -181,7 +181,12 @@ class ChainState:
 
 def codec_id(codec: Codec) -> str:
     """Sixteen hexadecimal digits that stand for a codec and its whole identity."""
-    text = json.dumps([codec.name, codec.identity()], sort_keys=True)
+    return identity_id(codec.name, codec.identity())
+
+
+def identity_id(name: str, identity: Mapping[str, Any]) -> str:
+    """``codec_id`` of a codec of which only name and identity are there."""
+    text = json.dumps([name, identity], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.chain_state import identity_id
 from bench.columns import KEY
 from bench.files import write_atomically
 from bench.provenance import PACKAGES
@@ -168,16 +169,8 @@ def _made(new: pd.DataFrame, what: Publication) -> dict[str, Any]:
 
 def _codecs(run: Path) -> dict[str, Any]:
     """Name and identity of every codec of a run, by the id that stands in the table."""
-    import hashlib
-
-    found = {}
-    for codec in Store(run).read_run()["codecs"]:
-        text = json.dumps([codec["name"], codec["identity"]], sort_keys=True)
-        found[hashlib.sha256(text.encode()).hexdigest()[:16]] = {
-            "name": codec["name"],
-            "identity": codec["identity"],
-        }
-    return found
+    codecs = [{"name": codec["name"], "identity": codec["identity"]} for codec in Store(run).read_run()["codecs"]]
+    return {identity_id(**codec): codec for codec in codecs}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,8 @@ def run_tasks(
         tasks: what is to be in the store afterwards, failed or not.
         store: the run folder.
         settings: processes, threads, limits.
-        report: called with the number of generations finished since the last call, from a thread of its own.
+        report: called with the number of generations finished since the last call, from a thread of its own; None:
+            nothing is counted.
         say: called with a sentence on what the user should know.
         backend: of joblib, for workers here.
         cluster: codes the chains instead.
@@ -113,11 +114,7 @@ def _put(task: Task, store: Store, chain: Finished) -> None:
 
 def _work(task: Task, store: Store, settings: Settings, meter: Path | None, *, may_exit: bool) -> None:
     """Code one chain into the store. Runs in a worker."""
-
-    def count(generations: int) -> None:
-        if meter is not None:
-            advance(meter, generations)
-
+    count = partial(advance, meter)
     if _missing(task, store):
         chain = code_chain(
             task,
@@ -213,5 +210,4 @@ def _code_on_cluster(
             for name, data in files.items():
                 store.save_file(name, data)
             _put(task, store, chain)
-    if meter is not None:
-        advance(meter, task.generations)
+    advance(meter, task.generations)

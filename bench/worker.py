@@ -90,9 +90,7 @@ def code_chain(
     return Finished(chain.records, snapshots, time.perf_counter() - start, who(settings))
 
 
-def code_far_away(
-    task: Task, settings: Settings, pixels: Image, method: int
-) -> tuple[Finished, dict[str, bytes]] | str:
+def code_far_away(task: Task, settings: Settings, pixels: Image, method: int) -> Answer:
     """Code a chain on a machine that has neither the images nor the run folder. Runs in a worker of a cluster.
 
     Args:

@@ -11,7 +11,7 @@ import pytest
 import synthetic_codecs as synthetic
 from joblib.externals.loky import get_reusable_executor
 
-from bench import pool
+from bench import pool, runner, worker
 from bench.chain import METHOD
 from bench.codec import BenchError
 from bench.images import load_image, save_png
@@ -58,6 +58,23 @@ def test_finished_chains_are_not_coded_again(tmp_path, monkeypatch):
     assert count.stat().st_size == 3 * 6
     assert all(sorted(store.read(one.identity)[0].snapshots) == [0, 6] for one in tasks)
     assert not list(store.root.glob(".progress*"))
+
+
+def test_nothing_is_counted_where_nobody_wants_to_know(tmp_path, monkeypatch):
+    store = Store.open(tmp_path / "run")
+    seen = []
+
+    def looking(*arguments, **more):
+        seen.append(sorted(path.name for path in store.root.iterdir()))
+        return worker.code_chain(*arguments, **more)
+
+    monkeypatch.setattr(runner, "code_chain", looking)
+    for report in (None, lambda generations: None):
+        run_tasks([task(tmp_path, "Drift", 1 + bool(report))], store, SETTINGS, report=report, backend="sequential")
+    assert seen[0] == ["chains", "snapshots"]
+    assert seen[1][0].startswith(".progress-")
+    run_tasks([task(tmp_path, "Drift", 3)], store, SETTINGS, backend="sequential")
+    assert seen[2] == seen[0]
 
 
 def test_a_failed_chain_is_tried_again(tmp_path, monkeypatch):
