@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +28,7 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from bench.codec import BenchError, Image
+from bench.files import write_atomically
 
 SUFFIXES = frozenset(
     ".avif .bmp .gif .j2k .jp2 .jpeg .jpg .pgm .png .pnm .ppm .tga .tif .tiff .webp".split()  # noqa: SIM905
@@ -117,19 +116,12 @@ def save_png(path: str | Path, pixels: Image) -> None:
     Raises:
         BenchError: the file cannot be written.
     """
-    path = Path(path)
-    temporary = ""
+    data = io.BytesIO()
+    PIL.Image.fromarray(np.ascontiguousarray(pixels)).save(data, format="PNG")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            temporary = file.name
-            PIL.Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG")
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        write_atomically(Path(path), data.getvalue(), sync=False)
     except OSError as error:
         raise BenchError(f"{path}: the image cannot be written ({error.strerror or error}).") from error
-    finally:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
 
 
 class _Refused(Exception):
@@ -220,9 +212,3 @@ def _orient(pixels: Image, orientation: int) -> Image:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
