@@ -14,6 +14,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from bench.dataset_sets import SETS, DatasetSpec, known_pixels
 from bench.images import SUFFIXES, SourceImage, load_image
 
 ENVIRONMENT = "BENCH_DATA"
+_REPORT = b'<meta name="generator" content="bench.report">'  # bench.report takes a second to import
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +160,24 @@ def _load_set(spec: DatasetSpec, data_root: str | Path | None) -> Dataset:
 
 
 def _search(folder: Path) -> list[Path]:
-    """Image files in a folder and its subfolders, in natural order; hidden ones and macOS archive debris left out."""
+    """Image files in a folder and its subfolders, in natural order; without hidden ones, macOS archive debris, and what
+    runs and reports wrote."""
     found = []
     for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
+        ours = _ours(Path(parent), folders, files)
+        folders[:] = [name for name in folders if name not in ours and not name.startswith((".", "__MACOSX"))]
         found += [Path(parent, name) for name in files if _is_image(name)]
     return sorted(found, key=lambda path: _natural(str(path.relative_to(folder))))
+
+
+def _ours(folder: Path, folders: Sequence[str], files: Sequence[str]) -> set[str]:
+    """Names of the subfolders with pictures of a run or a report, where the folder is one."""
+    if "run.json" in files and "chains" in folders:
+        return {"figures", "snapshots"}
+    if "index.html" in files and "pictures" in folders:
+        with suppress(OSError), open(folder / "index.html", "rb") as page:
+            return {"pictures"} if _REPORT in page.read(1000) else set()
+    return set()
 
 
 def _is_image(name: str) -> bool:
@@ -180,8 +194,8 @@ def _dataset(name: str, paths: list[Path], known: frozenset[str] = frozenset()) 
     """A dataset of these files, each named by its stem, or where that is not unique by its path below the folder."""
     if not paths:
         raise BenchError(
-            f"{name}: no images found in this folder (endings {', '.join(sorted(SUFFIXES))}); "
-            f"choose another with --dataset, --data-root or {ENVIRONMENT}."
+            f"{name}: no images found in this folder (endings {', '.join(sorted(SUFFIXES))}; what "
+            f"runs and reports wrote does not count); choose another with --dataset, --data-root or {ENVIRONMENT}."
         )
     base = Path(os.path.commonpath([path.parent for path in paths]))
     names = [path.stem for path in paths]

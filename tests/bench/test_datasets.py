@@ -13,6 +13,7 @@ from bench import dataset_sets, datasets, download
 from bench.cli import call
 from bench.codec import BenchError
 from bench.images import pixel_sha256, save_png
+from bench.report.__main__ import MARK
 
 RNG = np.random.default_rng(4)
 
@@ -55,6 +56,22 @@ def test_natural_order_and_no_debris(tmp_path):
         picture(tmp_path / "set" / name)
     (tmp_path / "set" / "notes.txt").write_text("no image")
     assert names(datasets.load(str(tmp_path / "set"))) == ["IM1", "im2", "im10"]
+
+
+def test_what_runs_and_reports_wrote_is_no_input(tmp_path):
+    for run in ("set", "set/trip", "set/results/runs/a"):  # --out may be the folder of the photographs itself
+        for name in ("snapshots/1.png", "figures/generations.png", "report/pictures/1.png"):
+            picture(tmp_path / run / name)
+        (tmp_path / run / "chains").mkdir()
+        (tmp_path / run / "run.json").write_text("{}")
+        (tmp_path / run / "report" / "index.html").write_text(f"<!doctype html>{MARK}")
+    for name in ("set/1.png", "set/trip/2.png", "set/snapshots of mine/3.png", "set/other/pictures/4.png"):
+        picture(tmp_path / name)
+    (tmp_path / "set" / "other" / "index.html").write_text("<title>A page of mine</title>")
+    assert names(datasets.load(str(tmp_path / "set"))) == ["1", "4", "3", "2"]
+    assert names(datasets.load(str(tmp_path / "set/trip/snapshots"))) == ["1"]
+    with pytest.raises(BenchError, match=r"no images found .* what runs and reports wrote does not count"):
+        datasets.load(str(tmp_path / "set/results"))
 
 
 def test_equal_file_names_in_subfolders_get_distinct_names(tmp_path):
