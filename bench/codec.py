@@ -6,7 +6,8 @@ This is the only module of ``bench`` that ``baselines`` imports.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -178,15 +179,33 @@ def check_image(image: Image, codec: str) -> Image:
 
 
 def load(target: str, name: str) -> Any:
-    """Import ``"package.module:Class"``; raise CodecUnavailable or BenchError with the reason."""
+    """Import ``"package.module:Class"``; raise CodecUnavailable or BenchError with the reason, whatever happens."""
     module, _, attribute = target.partition(":")
-    try:
-        found: Any = import_module(module)
-    except ImportError as error:
-        whence = "" if name == target else f" from {module}"
-        raise CodecUnavailable(f"{name} can't be imported{whence}: {error}.") from error
-    for part in attribute.split("."):
-        found = getattr(found, part, None)
+    with one_sentence(f"{name}: the module {module}"):
+        try:
+            found: Any = import_module(module)
+        except ImportError as error:
+            whence = "" if name == target else f" from {module}"
+            raise CodecUnavailable(one_line(f"{name} can't be imported{whence}: {error}")) from error
+        for part in attribute.split("."):
+            found = getattr(found, part, None)
     if not callable(found):
         raise BenchError(f"{name}: the module {module} has no class {attribute!r}.")
     return found
+
+
+@contextmanager
+def one_sentence(what: str) -> Iterator[None]:
+    """Turn whatever a codec raises in the block into a BenchError, "``what`` raised ValueError: ..."; not Ctrl-C."""
+    try:
+        yield
+    except BenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise BenchError(one_line(f"{what} raised {type(error).__name__}: {error}")) from error
+
+
+def one_line(text: str, limit: int = 400) -> str:
+    """``text`` as one line of at most ``limit`` characters that ends in a full stop."""
+    line = " ".join(text.split()).rstrip(".:")
+    return (line if len(line) < limit else line[: limit - 4].rstrip() + "...").rstrip(".") + "."

@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from inspect import Parameter
+from numbers import Real
 from typing import Any
 
 from bench import registry
 from bench.cli import Parser, run
-from bench.codec import BenchError, QualityScale
+from bench.codec import BenchError, QualityScale, one_sentence
 from bench.options import parameters
 
 EPILOG = """Name a codec as NAME, NAME:QUALITY or NAME[option=value;option=value]:QUALITY, for example jpeg:75 or
@@ -33,13 +34,14 @@ def describe(text: str) -> dict[str, Any]:
         "identity": None,
     }
     try:
-        spec = registry.parse_spec(text)
-        codec = registry.create(spec)
-        row["quality"] = asdict(codec.quality)
-        row["options"] = _options(registry.resolve(spec.name)[0], spec.name)
-        row["available"], row["reason"] = codec.available()
-        if row["available"]:
-            row["identity"] = codec.identity()
+        with one_sentence(f"{text}: looking at it"):
+            spec = registry.parse_spec(text)
+            codec = registry.create(spec)
+            row["quality"] = {key: _plain(value) for key, value in asdict(codec.quality).items()}
+            row["options"] = _options(registry.resolve(spec.name)[0], spec.name)
+            row["available"], row["reason"] = registry.available(codec, spec.name)
+            if row["available"]:
+                row["identity"] = registry.identity(codec, spec.name)
     except BenchError as error:
         row["available"], row["reason"] = False, str(error)
     return row
@@ -53,7 +55,9 @@ def _options(entry: registry.Entry, name: str) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float | str | None) else str(value)
+    if isinstance(value, bool | int | float | str | None):
+        return value
+    return float(value) if isinstance(value, Real) else str(value)
 
 
 def _scale(quality: dict[str, Any] | None) -> str:
@@ -73,9 +77,11 @@ def _settings(options: dict[str, Any]) -> str:
 
 def _versions(identity: dict[str, Any] | None) -> str:
     """Versions of libraries and of programs, as far as an identity states them in the usual places."""
-    known = identity or {}
-    programs = {role: program["version"] for role, program in known.get("programs", {}).items()}
-    return ", ".join(f"{key} {value}" for key, value in {**known.get("versions", {}), **programs}.items())
+    versions, programs = ((identity or {}).get(key) for key in ("versions", "programs"))
+    found = dict(versions) if isinstance(versions, dict) else {}
+    for role, program in programs.items() if isinstance(programs, dict) else ():
+        found |= {role: program["version"]} if isinstance(program, dict) and "version" in program else {}
+    return ", ".join(f"{key} {value}" for key, value in found.items())
 
 
 def as_text(rows: Sequence[dict[str, Any]]) -> str:

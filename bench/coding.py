@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench import memory
-from bench.codec import BenchError, Codec, FloatCodec, FloatImage, Image
+from bench.codec import BenchError, Codec, FloatCodec, FloatImage, Image, one_line
 from bench.limits import time_limit
 from bench.ratecontrol import Found, Start, hint_of, search
 from bench.schedule import Step
@@ -154,7 +154,7 @@ class Calls:
             reason = one_line(str(error))
         except MemoryError:
             reason = f"{codec.name}: {call} ran out of memory."
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = one_line(f"{codec.name}: {call} raised {type(error).__name__}: {error}")
         raise GenerationFailed(reason, sent)
 
@@ -176,9 +176,3 @@ def check_carrier(codec: Codec, carrier: str) -> None:
             f"{codec.name} takes and gives 8-bit images; --carrier float needs codecs that can do without rounding, "
             f"such as iat: leave it out."
         )
-
-
-def one_line(text: str, limit: int = 400) -> str:
-    """``text`` as one line of at most ``limit`` characters that ends in a full stop."""
-    line = " ".join(text.split()).rstrip(".:")
-    return (line if len(line) < limit else line[: limit - 4].rstrip() + "...").rstrip(".") + "."

@@ -36,7 +36,7 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
     try:
         return inspect.signature(function, eval_str=True)
-    except (NameError, TypeError):  # an annotation that only a type checker can resolve
+    except Exception:  # an annotation that only a type checker can resolve
         return inspect.signature(function)
 
 

@@ -19,14 +19,16 @@ Nothing is imported before a codec is created, so that naming ``jpeg`` does not 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.metadata import entry_points
+from numbers import Real
 from typing import Any
 
-from bench.codec import BenchError, Codec, load
+from bench.codec import BenchError, Codec, QualityScale, load, one_line, one_sentence
 from bench.options import bind
 
 GROUP = "reencode_bench.codecs"
@@ -189,10 +191,13 @@ def create(spec: CodecSpec | str, context: Mapping[str, Any] | None = None) -> C
             f"{spec.name} fixes {clash[0]}={entry.options[clash[0]]}; it can't be an option of {spec.text!r}."
         )
     factory = load(entry.target, spec.name)
-    codec = factory(**bind(factory, spec.name, spec.options, fixed=entry.options, context=context or {}))
-    _check_codec(codec, spec.name)
-    if registered or spec.options:
-        codec.name = spec.label if registered else spec.label.replace(spec.name, codec.name, 1)
+    arguments = bind(factory, spec.name, spec.options, fixed=entry.options, context=context or {})
+    with one_sentence(f"{spec.name}: its constructor"):
+        codec: Codec = factory(**arguments)
+    with one_sentence(f"{spec.name}: looking at its attributes"):
+        _check_codec(codec, spec.name)
+        if registered or spec.options:
+            codec.name = spec.label if registered else spec.label.replace(spec.name, codec.name, 1)
     if spec.quality is not None:
         codec.quality.check(spec.quality, codec.name)
     return codec
@@ -210,8 +215,35 @@ def resolve(name: str) -> tuple[Entry, bool]:
     return Entry(name), False
 
 
+def available(codec: Codec, name: str) -> tuple[bool, str]:
+    """``codec.available()``; raise BenchError, beginning with ``name``, where that goes wrong."""
+    with one_sentence(f"{name}: available()"):
+        there, reason = codec.available()
+        return bool(there), str(reason)
+
+
+def identity(codec: Codec, name: str) -> dict[str, Any]:
+    """``codec.identity()``; raise BenchError, beginning with ``name``, where that goes wrong or can't be stored."""
+    with one_sentence(f"{name}: identity()"):
+        found = codec.identity()
+    try:
+        json.dumps(found, sort_keys=True, allow_nan=False)
+        why = "" if isinstance(found, dict) else f"got {type(found).__name__}"
+    except (TypeError, ValueError, RecursionError) as error:
+        why = one_line(str(error)).rstrip(".")
+    if why:
+        raise BenchError(f"{name}: identity() must return a dict of JSON values: {why}.")
+    return found
+
+
 def _check_codec(codec: Any, name: str) -> None:
     required = ("name", "quality", "deterministic", "identity", "encode", "decode")
     lacking = [each for each in (*required, "available", "encode_many", "decode_many") if not hasattr(codec, each)]
     if lacking:
         raise BenchError(f"{name} is no codec: it lacks {', '.join(lacking)}; derive it from bench.codec.Codec.")
+    if not isinstance(codec.name, str):
+        raise BenchError(f"{name}: its name must be text, got {codec.name!r}.")
+    scale = codec.quality
+    ends = (scale.low, scale.high, scale.default) if isinstance(scale, QualityScale) else (None,)
+    if not all(isinstance(number, Real) for number in ends):
+        raise BenchError(f"{name}: its quality must be a bench.codec.QualityScale of numbers, got {scale!r}.")

@@ -15,7 +15,7 @@ from bench.codec import BenchError, Codec, CodecUnavailable
 from bench.coding import CARRIERS, check_carrier
 from bench.edits import parse_edits
 from bench.ratecontrol import SIDES, TOLERANCE, Side
-from bench.registry import CodecSpec, parse_spec, parse_specs, split_specs
+from bench.registry import CodecSpec, available, identity, parse_spec, parse_specs, split_specs
 from bench.schedule import (
     Drift,
     Edited,
@@ -94,11 +94,13 @@ def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> l
         chosen = [Point(one.specs, one.codecs, Edited(one.schedule, edits)) for one in chosen]
     unique: dict[Any, Point] = {}
     for point in chosen:
-        for codec in point.codecs:
+        known = []
+        for spec, codec in zip(point.specs, point.codecs, strict=True):
             check_carrier(codec, options.carrier)
+            known.append((codec.name, identity(codec, spec.name)))
         # Whatever is off a codec's scale is said now, and not by every worker.
         fit(point.schedule.steps(generations(options)), point.codecs)
-        unique.setdefault((str([(codec.name, codec.identity()) for codec in point.codecs]), point.schedule.text), point)
+        unique.setdefault((str(known), point.schedule.text), point)
     return list(unique.values())
 
 
@@ -200,8 +202,8 @@ def _turns(text: str) -> list[tuple[CodecSpec, float | None]]:
 
 def _available(make: Callable[[CodecSpec], Codec], spec: CodecSpec) -> Codec:
     codec = make(spec)
-    available, reason = codec.available()
-    if not available:
+    there, reason = available(codec, spec.name)
+    if not there:
         raise CodecUnavailable(f"{codec.name}: {reason.removeprefix(codec.name).removeprefix(':').lstrip()}")
     return codec
 

@@ -1,0 +1,160 @@
+"""Codecs of one's own that are broken: one sentence that says what they did, in a run and in the list of codecs."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench import reencode, registry, run
+from bench.cli import call
+from bench.codecs import main as list_codecs
+from bench.images import save_png
+from bench.runner import run_tasks
+
+MODULE = """
+import sys
+from bench.codec import Codec, QualityScale
+
+class Whole(Codec):
+    name = "whole"
+    quality = QualityScale(low=1, high=9, integer=True, default=5)
+    def identity(self):
+        return {"versions": "1.0", "programs": ["mine"]}
+    def encode(self, image, quality):
+        return bytes(image.shape[:2]) + image.tobytes()
+    def decode(self, stream):
+        import numpy
+        return numpy.frombuffer(stream, "u1", offset=2).reshape(stream[0], stream[1], 3)
+
+class Constructor(Whole):
+    def __init__(self, effort: "sys.no_such_thing" = 1):
+        raise ValueError("effort is\\nwhat?")
+
+class Leaves(Whole):
+    def __init__(self):
+        sys.exit("I leave.")
+
+class Needs(Whole):
+    def __init__(self, weights):
+        pass
+
+class Name(Whole):
+    name = None
+
+class Quality(Whole):
+    quality = 50
+
+class Words(Whole):
+    quality = QualityScale(low="1", high="9", integer=True, default="5")
+
+class Property(Whole):
+    @property
+    def quality(self):
+        raise KeyError("scale")
+
+class Available(Whole):
+    def available(self):
+        return True
+
+class Identity(Whole):
+    def identity(self):
+        raise OSError("no weights")
+
+class NotJson(Whole):
+    def identity(self):
+        return {"options": {1, 2}}
+
+class NotANumber(Whole):
+    def identity(self):
+        return {"loss": float("nan")}
+
+class NoDict(Whole):
+    def identity(self):
+        return "1.0"
+
+class Exits(Whole):
+    name = "exits"
+    def encode(self, image, quality):
+        sys.exit(5)
+"""
+
+BROKEN = {
+    "synt:X": "synt:X: the module synt raised SyntaxError: invalid syntax (synt.py, line 1).",
+    "gone:X": "gone:X: the module gone raised SystemExit: 3.",
+    "lacks:X": "lacks:X can't be imported: cannot import name 'nothing' from 'json'",
+    "mine:Constructor": "mine:Constructor: its constructor raised ValueError: effort is what?.",
+    "mine:Leaves": "mine:Leaves: its constructor raised SystemExit: I leave.",
+    "mine:Needs": "mine:Needs: its constructor raised TypeError: Needs.__init__() missing 1 required positional",
+    "mine:Name": "mine:Name: its name must be text, got None.",
+    "mine:Quality": "mine:Quality: its quality must be a bench.codec.QualityScale of numbers, got 50.",
+    "mine:Words": "mine:Words: its quality must be a bench.codec.QualityScale of numbers, got QualityScale(low='1'",
+    "mine:Property": "mine:Property: looking at its attributes raised KeyError: 'scale'.",
+    "mine:Available": "mine:Available: available() raised TypeError: cannot unpack non-iterable bool object.",
+    "mine:Identity": "mine:Identity: identity() raised OSError: no weights.",
+    "mine:NotJson": "mine:NotJson: identity() must return a dict of JSON values: Object of type set is not JSON",
+    "mine:NotANumber": "mine:NotANumber: identity() must return a dict of JSON values: Out of range float values",
+    "mine:NoDict": "mine:NoDict: identity() must return a dict of JSON values: got str.",
+}
+
+
+@pytest.fixture(autouse=True)
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with these modules and an image."""
+    modules = {"mine": MODULE, "synt": "def :", "gone": "raise SystemExit(3)", "lacks": "from json import nothing"}
+    for name, source in modules.items():
+        (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    save_png(tmp_path / "one.png", np.arange(300, dtype=np.uint8).reshape(10, 10, 3))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(run, "run_tasks", functools.partial(run_tasks, backend="sequential"))
+    return tmp_path
+
+
+def code(codec: str) -> int:
+    return call(reencode.main, ["--codec", codec, "--dataset", "one.png", "--generations", "2", "--out", "run"])
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_run_says_what_is_broken_and_leaves_with_2(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert code(name) == 2
+    said = capsys.readouterr().err
+    assert BROKEN[name] in said
+    assert said.count("\n") == 1
+    assert not Path("run").exists()
+
+
+def test_a_broken_entry_point_is_a_row_among_the_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [EntryPoint(f"their-{target.replace(':', '-')}", target, registry.GROUP) for target in BROKEN]
+    points += [EntryPoint("a[b", "mine:Whole", registry.GROUP), EntryPoint("noclass", "", registry.GROUP)]
+    points += [EntryPoint("whole", "mine:Whole", registry.GROUP)]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    monkeypatch.setattr(registry, "BUILTIN", {"jpeg": registry.BUILTIN["jpeg"]})
+    assert call(list_codecs, ["--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows.keys() == {"jpeg", *(point.name for point in points)}
+    assert {name for name, row in rows.items() if row["available"]} == {"jpeg", "whole"}
+    for target, sentence in BROKEN.items():
+        if not target.startswith("lacks"):
+            assert sentence.partition(": ")[2] in rows[f"their-{target.replace(':', '-')}"]["reason"]
+    assert call(list_codecs, []) == 0
+    said = capsys.readouterr().out
+    assert "why not: their-mine-Constructor: its constructor raised ValueError: effort is what?." in said
+    assert "whole " in said
+
+
+def test_one_that_exits_is_a_failed_generation_and_the_others_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert code("mine:Exits,mine:Whole") == 1
+    assert "Failed: one, quality:5: exits: encode raised SystemExit: 5." in capsys.readouterr().err
+    table = pd.read_parquet(Path("run") / "generations.parquet")
+    assert set(table[table["codec"] == "whole"]["status"]) == {"ok"}
+    assert "failed" in set(table[table["codec"] == "exits"]["status"])
