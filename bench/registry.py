@@ -191,9 +191,8 @@ def create(spec: CodecSpec | str, context: Mapping[str, Any] | None = None) -> C
             f"{spec.name} fixes {clash[0]}={entry.options[clash[0]]}; it can't be an option of {spec.text!r}."
         )
     factory = load(entry.target, spec.name)
-    arguments = bind(factory, spec.name, spec.options, fixed=entry.options, context=context or {})
     with one_sentence(f"{spec.name}: its constructor"):
-        codec: Codec = factory(**arguments)
+        codec: Codec = factory(**bind(factory, spec.name, spec.options, fixed=entry.options, context=context or {}))
     with one_sentence(f"{spec.name}: looking at its attributes"):
         _check_codec(codec, spec.name)
         if registered or spec.options:

@@ -92,6 +92,7 @@ BROKEN = {
     "mine:Constructor": "mine:Constructor: its constructor raised ValueError: effort is what?.",
     "mine:Leaves": "mine:Leaves: its constructor raised SystemExit: I leave.",
     "mine:Needs": "mine:Needs: its constructor raised TypeError: Needs.__init__() missing 1 required positional",
+    "math:hypot": "math:hypot: its constructor raised ValueError: no signature found for builtin",
     "mine:Name": "mine:Name: its name must be text, got None.",
     "mine:Quality": "mine:Quality: its quality must be a bench.codec.QualityScale of numbers, got 50.",
     "mine:Words": "mine:Words: its quality must be a bench.codec.QualityScale of numbers, got QualityScale(low='1'",
