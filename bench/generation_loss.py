@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from bench.codec import BenchError
-from bench.rd import AVERAGE, POINT, generation_means
+from bench.rd import AVERAGE, METRICS, POINT, generation_means
 
 HALF_LIVES = (0.5, 1.0, 3.0)
 """Losses in dB against generation 1 whose generation is told."""
@@ -47,18 +47,23 @@ def _lost(psnr: np.ndarray) -> np.ndarray:
 
 
 def with_change(means: pd.DataFrame) -> pd.DataFrame:
-    """Add psnr_change and ms_ssim_db_change: dB since generation 1, below 0 where quality was lost.
+    """Add psnr_change and ms_ssim_db_change: dB since generation 1, below 0 where quality was lost; and change_images,
+    how many images psnr_change is of.
+
+    Where lossless images make a mean infinite, it is the mean of the changes of the other images, as ``_lossy`` of
+    ``bench.rd`` has it.
 
     Args:
         means: as from ``bench.rd.generation_means``.
     """
     means = means.sort_values([*POINT, "generation"], ignore_index=True)
-    first = means.groupby(POINT)[["psnr", "ms_ssim_db"]].transform("first")
-    with np.errstate(invalid="ignore"):
-        changes = {
-            f"{name}_change": (means[name] - first[name]).where(means[name] != first[name], 0.0) for name in first
-        }
-    return means.assign(**changes)
+    first = means.groupby(POINT)[[*METRICS]].transform("first")
+    changes = {}
+    for name in METRICS:
+        infinite = means[name].notna() & (np.isinf(means[name]) | np.isinf(first[name]))
+        changes[f"{name}_change"] = (means[name] - first[name]).mask(infinite, means[f"lossy_{name}_change"])
+    images = means["lossy_images"].fillna(means["images"]).astype(int)
+    return means.assign(**changes, change_images=images)
 
 
 def loss_table(records: pd.DataFrame, generation: int | None = None) -> pd.DataFrame:
@@ -71,12 +76,12 @@ def loss_table(records: pd.DataFrame, generation: int | None = None) -> pd.DataF
     Returns:
         One row for each dataset, system and schedule: codec, images, generation (N), bpp_1, bpp_N, psnr_1, psnr_N,
         drop (dB, of mean PSNR; negative where the image got better), drop_ms_ssim_db (the same for MS-SSIM),
-        half_life_0.5, half_life_1, half_life_3 (generations, of mean PSNR; missing where N generations don't lose as
-        much), fixed_point (share of images, 0 to 1, at N), shift_r, shift_g, shift_b (mean signed shift at N in 8-bit
-        levels), shift_max (mean over images of the largest channel shift without sign), delta_e (CIEDE2000 at N) and
-        average.
+        drop_images (how many images drop is of: without lossless ones, see ``with_change``), half_life_0.5,
+        half_life_1, half_life_3 (generations, of drop; missing where N generations don't lose as much), fixed_point
+        (share of images, 0 to 1, at N), shift_r, shift_g, shift_b (mean signed shift at N in 8-bit levels), shift_max
+        (mean over images of the largest channel shift without sign), delta_e (CIEDE2000 at N) and average.
     """
-    means = generation_means(records)
+    means = with_change(generation_means(records))
     rows = []
     for point, part in means.groupby(POINT, sort=True):
         curve = part.set_index("generation").sort_index()
@@ -87,11 +92,11 @@ def loss_table(records: pd.DataFrame, generation: int | None = None) -> pd.DataF
         row = dict(zip(POINT, point, strict=True))
         row |= {"codec": first["codec"], "images": int(end["images"]), "generation": last}
         row |= {"bpp_1": first["bpp"], "bpp_N": end["bpp"], "psnr_1": first["psnr"], "psnr_N": end["psnr"]}
-        row["drop"] = float(_lost(np.array([first["psnr"], end["psnr"]]))[1])
-        row["drop_ms_ssim_db"] = float(_lost(np.array([first["ms_ssim_db"], end["ms_ssim_db"]]))[1])
-        whole = len(until) == last and not until["psnr"].isna().any()
+        row |= {"drop": 0.0 - end["psnr_change"], "drop_ms_ssim_db": 0.0 - end["ms_ssim_db_change"]}  # no -0.0
+        row["drop_images"] = int(end["change_images"])
+        whole = len(until) == last and not until["psnr_change"].isna().any()
         for loss in HALF_LIVES:
-            row[f"half_life_{loss:g}"] = half_life(until["psnr"], loss) if whole else None
+            row[f"half_life_{loss:g}"] = half_life(until["psnr_change"], loss) if whole else None
         row |= {name: end[name] for name in ("fixed_point", "shift_r", "shift_g", "shift_b", "shift_max", "delta_e")}
         rows.append(row)
     table = pd.DataFrame(rows, columns=columns())
@@ -102,7 +107,7 @@ def loss_table(records: pd.DataFrame, generation: int | None = None) -> pd.DataF
 def columns() -> list[str]:
     """The columns of ``loss_table`` but the last, in order."""
     half_lives = [f"half_life_{loss:g}" for loss in HALF_LIVES]
-    ends = ["bpp_1", "bpp_N", "psnr_1", "psnr_N", "drop", "drop_ms_ssim_db"]
+    ends = ["bpp_1", "bpp_N", "psnr_1", "psnr_N", "drop", "drop_ms_ssim_db", "drop_images"]
     colour = ["fixed_point", "shift_r", "shift_g", "shift_b", "shift_max", "delta_e"]
     return [*POINT, "codec", "images", "generation", *ends, *half_lives, *colour]
 

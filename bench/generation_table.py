@@ -58,9 +58,19 @@ def by_generation(means: pd.DataFrame, rows: Sequence[int], dropped: pd.DataFram
             cells = "".join(f"{_text(row[name], form):>12}" for name, _, form in columns)
             codec = row["codec"].rjust(width) if turns else ""
             blocks.append(f"  {row['generation']:>10}{codec}{cells}")
+        blocks += _without_lossless(part[part["generation"].isin(rows)])
         blocks.append("")
     blocks += left_out(dropped)
     return "\n".join(blocks).rstrip()
+
+
+def _without_lossless(part: pd.DataFrame) -> list[str]:
+    """A line that says how many images the drops leave out as lossless."""
+    fewest, most = (part["images"] - part["change_images"]).agg(["min", "max"]).astype(int)
+    if not most:
+        return []
+    count = f"{most}" if fewest == most else f"{fewest} to {most}"
+    return [f"  drop: {count} {'image' if count == '1' else 'images'} left out, lossless at generation 1 or then"]
 
 
 def _text(value: float, form: str) -> str:

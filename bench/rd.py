@@ -183,7 +183,8 @@ def generation_means(records: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row for each dataset, system, schedule and generation: codec, images (how many), the columns MEANS (a
         value missing for one image makes the mean missing, except for times), ms_ssim_db_of_mean (dB of the mean
-        MS-SSIM, the average published points use), and average, which says how the means were formed.
+        MS-SSIM, the average published points use), those of ``_lossy`` (missing unless a mean is infinite), and
+        average, which says how the means were formed.
     """
     table = records[records["status"] == "ok"]
     if "system" not in table:
@@ -196,7 +197,7 @@ def generation_means(records: pd.DataFrame) -> pd.DataFrame:
         means["ms_ssim_db_of_mean"] = -10 * np.log10(1 - means["ms_ssim"])
     means.insert(0, "images", groups["image"].nunique())
     means.insert(0, "codec", groups["codec"].first())
-    means["average"] = AVERAGE
+    means = means.assign(**_lossy(table), average=AVERAGE)
     return means.reset_index()
 
 
@@ -204,6 +205,33 @@ def _mean(groups: pd.api.typing.DataFrameGroupBy, name: str) -> pd.Series:
     mean = groups[name].mean()
     # Generations that were filled in took no time; any other gap must show.
     return mean if name in ("encode_s", "decode_s") else mean.where(groups[name].count() == groups.size())
+
+
+def _lossy(table: pd.DataFrame) -> dict[str, pd.Series | float]:
+    """What stands in for the change of a mean since generation 1 where an image, and so the mean, is lossless at either
+    end: the mean of the changes of the other images, or where there are none of all (0 where both ends are lossless).
+
+    Returns:
+        By generation of every operating point lossy_psnr_change and lossy_ms_ssim_db_change (dB), and lossy_images (how
+        many images the first is of); missing where no mean is infinite.
+    """
+    names = [f"lossy_{name}_change" for name in METRICS]
+    found: dict[str, pd.Series | float] = dict.fromkeys([*names, "lossy_images"], float("nan"))
+    if not np.isinf(table[[*METRICS]].to_numpy(np.float64)).any():
+        return found
+    rows = table.sort_values("generation", kind="stable")
+    for name, metric in zip(names, METRICS, strict=True):
+        now, first = rows[metric], rows.groupby([*POINT, "image"])[metric].transform("first")
+        change, infinite = (now - first).mask(now == first, 0.0), np.isinf(now) | np.isinf(first)
+        parts = rows.assign(change=change, lossy=change.mask(infinite), infinite=infinite)
+        groups = parts.groupby([*POINT, "generation"])
+        with np.errstate(invalid="ignore"):  # an image that became lossless and one that is no longer: no mean
+            of_all = groups["change"].mean()
+        found[name] = groups["lossy"].mean().fillna(of_all).where(groups["infinite"].any())
+        if metric == METRICS[0]:
+            count = groups["lossy"].count()
+            found["lossy_images"] = count.where(count > 0, groups["change"].count()).where(groups["infinite"].any())
+    return found
 
 
 def curve(means: pd.DataFrame, dataset: str, system: str, generation: int = 1, metric: str = "psnr") -> Curve:

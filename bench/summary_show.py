@@ -65,6 +65,7 @@ def _points(table: pd.DataFrame) -> list[Column]:
         Column("PSNR at N", "dB", _number("psnr_N", ".2f")),
         Column("drop", "dB", _number("drop", ".2f")),
         Column("MS-SSIM drop", "dB", _number("drop_ms_ssim_db", ".2f")),
+        *([Column("drop over", "images", lambda row: str(row["drop_images"]))] if _lossless(table) else []),
         *(Column(f"half-life {loss:g} dB", "generations", _half_life(loss)) for loss in HALF_LIVES),
         Column(
             "fixed points",
@@ -75,6 +76,11 @@ def _points(table: pd.DataFrame) -> list[Column]:
         Column("largest shift", "levels", _number("shift_max", ".2f")),
         Column("colour difference", "CIEDE2000", _number("delta_e", ".2f")),
     ]
+
+
+def _lossless(table: pd.DataFrame) -> bool:
+    """Whether drops are of fewer images than other means."""
+    return "drop_images" in table and bool((table["drop_images"] < table["images"]).any())
 
 
 def _auc(table: pd.DataFrame) -> list[Column]:
@@ -131,6 +137,7 @@ KINDS = {
     "bd_rate": Kind(_bd, lambda t: f"BD-rate against another codec, {_metric(t)}; {_over(t)}"),
     "bd_rate_own": Kind(_bd, lambda t: f"BD-rate against the own generation 1, {_metric(t)}; {_over(t)}"),
 }
+LOSSLESS = "Drops and half-lives leave out images that are lossless at generation 1 or at the generation in question."
 FLAGGED = "* pchip and akima differ by more than one point: too few points, or a wavy curve."
 
 
@@ -172,7 +179,8 @@ def _blocks(found: Mapping[str, pd.DataFrame]) -> list[Block]:
                 continue
             columns, rows = _cells(KINDS[name].columns(part), part)
             flagged = bool("flagged" in part and (part["flagged"] & part["bd_rate"].notna()).any())
-            blocks.append(Block(name, title, columns, rows, FLAGGED if flagged else ""))
+            note = FLAGGED if flagged else LOSSLESS if _lossless(part) else ""
+            blocks.append(Block(name, title, columns, rows, note))
     return blocks
 
 

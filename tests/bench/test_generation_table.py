@@ -7,6 +7,8 @@ import math
 import shlex
 from datetime import datetime
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from bench import columns, provenance
@@ -48,6 +50,37 @@ def test_means_are_of_per_image_values_and_drops_are_of_means():
 def test_one_lossless_image_makes_the_mean_infinite_and_says_so():
     table = columns.frame(records([math.inf, math.inf]) + records([30.0, 30.0], image="b"))
     assert lines(printed(table, [1, 2]))[2][1:3] == ["inf", "0.00"]
+
+
+def test_a_drop_leaves_out_lossless_images_and_says_how_many():
+    """Image a stays lossless, b becomes so, c loses 4 dB, of which a mean of inf - inf would tell nothing."""
+    rows = records([math.inf] * 3) + records([41.0, 40.0, math.inf], image="b") + records([30.0, 29.0, 26.0], image="c")
+    text = printed(columns.frame(rows), [1, 2, 3])
+    assert {n: cells[1:3] for n, cells in lines(text).items()} == {
+        1: ["inf", "0.00"], 2: ["inf", "1.00"], 3: ["inf", "4.00"]
+    }  # fmt: skip
+    assert "\n  drop: 1 to 2 images left out, lossless at generation 1 or then" in text
+    (row,) = loss_table(columns.frame(rows)).to_dict("records")
+    assert (row["drop"], row["drop_images"], row["images"]) == (4.0, 1, 3)
+    assert (row["half_life_0.5"], row["half_life_1"], row["half_life_3"]) == (2, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("images", "drop", "half_life"),
+    [
+        ({"a": [math.inf, math.inf], "b": [math.inf, math.inf]}, 0.0, None),
+        ({"a": [math.inf, math.inf], "b": [math.inf, 50.0]}, math.inf, 2),
+        ({"a": [50.0, math.inf]}, -math.inf, None),
+        ({"a": [50.0, math.inf], "b": [math.inf, 50.0]}, math.nan, None),
+    ],
+)
+def test_a_drop_without_any_image_that_is_finite_at_both_ends(images, drop, half_life):
+    table = columns.frame([row for image, psnr in images.items() for row in records(psnr, image=image)])
+    (row,) = loss_table(table).to_dict("records")
+    np.testing.assert_equal(row["drop"], drop)
+    assert (None if pd.isna(row["half_life_1"]) else row["half_life_1"]) == half_life
+    assert row["drop_images"] == len(images)
+    assert "left out" not in printed(table, [2])
 
 
 def test_an_image_that_one_codec_lacks_counts_for_none_and_is_named():

@@ -100,6 +100,7 @@ def test_the_printed_text(path, capsys):
     assert "made_up: operating points, N = 8; 6 images, mean of per-image values" in text
     assert "made_up: BD-rate against the own generation 1, PSNR" in text
     assert "> 8" in text
+    assert "drop over" not in text
     assert "100%" in text
     assert "0.00 +0.50 -1.50" in text
     assert "-0.00" not in text
@@ -186,6 +187,21 @@ def test_an_image_without_ms_ssim_is_left_out_for_all_where_ms_ssim_is_asked_for
     assert set(found["left_out"]["image"]) == {"im2"}
     assert set(found["left_out"]["reason"]) == {"MS-SSIM needs 161 pixels a side."}
     assert set(written(str(tmp_path / "t.csv"), tmp_path / "psnr")["points"]["images"]) == {IMAGES}
+
+
+def test_drops_leave_out_lossless_images_and_say_so(table, tmp_path, capsys):
+    some = table.copy()
+    some.loc[(some["codec"] == "b") & (some["image"] == "im2"), "psnr"] = np.inf
+    some.to_csv(tmp_path / "t.csv", index=False)
+    points = written(str(tmp_path / "t.csv"), tmp_path / "out")["points"].set_index(["system", "schedule"])
+    others = table[table["image"] != "im2"]
+    expected = means(others, "b", 1, "psnr") - means(others, "b", LAST, "psnr")
+    assert points.loc["b"]["drop"].to_numpy() == pytest.approx(expected)
+    assert (set(points.loc["b"]["drop_images"]), set(points.loc["jpeg"]["drop_images"])) == ({IMAGES - 1}, {IMAGES})
+    assert (points.loc["b"]["half_life_1"] > 1).all()
+    assert "drop over" in (text := capsys.readouterr().out)
+    assert "Drops and half-lives leave out images that are lossless at generation 1" in text
+    assert main([str(tmp_path / "t.csv"), "--dataset", "made_up", "--metric", "ms_ssim_db"]) == 0
 
 
 def test_no_image_with_ms_ssim_at_all_is_one_sentence(table, tmp_path, capsys):
