@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from bench.codec import BenchError
 
@@ -24,12 +24,18 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that shows defaults, takes no abbreviated options, and raises BenchError on bad usage."""
+    """An ArgumentParser that shows defaults, takes no short forms or empty values, raises BenchError on bad usage."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         kwargs.setdefault("formatter_class", Help)
         kwargs.setdefault("allow_abbrev", False)
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        # "$UNSET" is an oversight, and must mean neither the default nor, as a path, the current folder.
+        if not arg_string.strip() and arg_string != action.default:  # argparse brings defaults past here, too
+            raise argparse.ArgumentError(action, f"expected a value, got {arg_string!r}")
+        return super()._get_value(action, arg_string)
 
     def error(self, message: str) -> NoReturn:
         unknown = re.match(r"unrecognized arguments: (--[^\s=]+)", message)

@@ -7,6 +7,7 @@ import errno
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,20 @@ def test_errors_become_one_sentence_and_an_exit_code(error, code, text, capsys):
 def test_defects_keep_their_traceback():
     with pytest.raises(ZeroDivisionError):
         cli.call(raising(ZeroDivisionError()))
+
+
+@pytest.mark.parametrize("argv", [["--out", ""], ["--out="], ["--out", " "], ["--count", ""], [""], ["a", ""]])
+def test_an_empty_value_is_refused_and_an_empty_default_is_none(argv):
+    parser = cli.Parser(prog="this")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--count", type=cli.positive_int, default="3")
+    parser.add_argument("--only", default="")
+    parser.add_argument("names", nargs="*")
+    assert vars(parser.parse_args([])) == {"out": None, "count": 3, "only": "", "names": []}
+    with pytest.raises(
+        BenchError, match=r"Argument (--out|--count|names): expected a value, got ' ?'; see this --help\."
+    ):
+        parser.parse_args(argv)
 
 
 def test_run_leaves_with_the_code_of_main():
