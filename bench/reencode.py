@@ -13,6 +13,7 @@ from bench.cli import Parser, positive_int, run
 from bench.cluster import BACKENDS
 from bench.codec import BenchError
 from bench.datasets import load
+from bench.registry import takes
 from bench.run import Request, execute
 from bench.schedule_options import DEFAULT_CODEC, DEFAULT_GENERATIONS, Point, add_options, generations, points
 from bench.task import EVERY, Settings, make_codec
@@ -24,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 1 where some chains failed. Raises BenchError on what a user can act on."""
     argv = list(sys.argv[1:] if argv is None else argv)
     options = _parser().parse_args(argv)
-    return execute(request(options, provenance.command("bench.reencode", argv)))
+    wanted = request(options, provenance.command("bench.reencode", argv))
+    check_taken(wanted)
+    return execute(wanted)
 
 
 def request(options: argparse.Namespace, command: str) -> Request:
@@ -39,7 +42,7 @@ def request(options: argparse.Namespace, command: str) -> Request:
     chosen = points(options, functools.partial(make_codec, settings=settings))
     values = vars(options) | {"generations": generations(options)}
     if options.chain is None:
-        values["codec"] = options.codec or DEFAULT_CODEC
+        values["codec"] = DEFAULT_CODEC if options.codec is None else options.codec
     return Request(
         command=command,
         options={name: str(value) if isinstance(value, Path) else value for name, value in values.items()},
@@ -58,6 +61,16 @@ def request(options: argparse.Namespace, command: str) -> Request:
         dry_run=options.dry_run,
         reports=_reports(chosen, options),
     )
+
+
+def check_taken(wanted: Request) -> None:
+    """Raise BenchError where an option for codecs is given that no codec of the run takes."""
+    specs = {spec.label: spec for point in wanted.points for spec in point.specs}
+    for option, default in (("device", "cpu"), ("checkpoint", None)):
+        if getattr(wanted.settings, option) != default and not any(takes(spec, option) for spec in specs.values()):
+            raise BenchError(
+                f"--{option} has no effect on {', '.join(specs)}: leave it out, or name a codec that takes it, as iat."
+            )
 
 
 def _reports(chosen: Sequence[Point], options: argparse.Namespace) -> tuple[str, ...]:

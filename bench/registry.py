@@ -29,7 +29,7 @@ from numbers import Real
 from typing import Any
 
 from bench.codec import BenchError, Codec, QualityScale, load, one_line, one_sentence
-from bench.options import bind
+from bench.options import bind, parameters
 
 GROUP = "reencode_bench.codecs"
 """The entry point group in which other packages declare codecs."""
@@ -143,7 +143,7 @@ def _parse_options(inside: str | None, text: str) -> dict[str, str]:
     options: dict[str, str] = {}
     for part in (inside or "").split(";") if inside is not None else ():
         key, equals, value = (each.strip() for each in part.partition("="))
-        if not equals or not key.isidentifier() or key in options:
+        if not equals or not value or not key.isidentifier() or key in options:
             raise BenchError(
                 f"Can't read the option {part.strip()!r} in {text!r}; expected each key=value once, with ; between."
             )
@@ -200,6 +200,12 @@ def create(spec: CodecSpec | str, context: Mapping[str, Any] | None = None) -> C
     if spec.quality is not None:
         codec.quality.check(spec.quality, codec.name)
     return codec
+
+
+def takes(spec: CodecSpec, option: str) -> bool:
+    """Whether a codec's constructor has an argument of that name, and neither the spec nor its name sets it."""
+    entry, _ = resolve(spec.name)
+    return option in parameters(load(entry.target, spec.name)) and option not in {*entry.options, *spec.options}
 
 
 def resolve(name: str) -> tuple[Entry, bool]:

@@ -86,9 +86,14 @@ def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> l
         raise BenchError("--rate-by dataset chooses a quality by rate: use it with --bpp, or a schedule of rates.")
     if options.edit is not None and options.carrier != "uint8":
         raise BenchError("--edit works on 8-bit images: leave out --carrier float or --edit.")
+    if options.seed and what != "walk":
+        raise BenchError("--seed is that of --walk: use it with --walk, or leave it out.")
     chosen = _hand_over(options, make) if what == "chain" else _points(options, what, make)
+    for option, is_given in (("side", options.rate_side != "nearest"), ("hold", options.rate_hold is not None)):
+        if is_given and not any(_rates(point, options) for point in chosen):
+            raise BenchError(f"--rate-{option} is about rates: use it with --bpp, or a schedule of rates.")
     if options.rate_hold is not None:
-        chosen = [_held(one, options) for one in chosen]
+        chosen = [_held(one, options.rate_hold) for one in chosen]
     if options.edit is not None:
         edits = parse_edits(options.edit)
         chosen = [Point(one.specs, one.codecs, Edited(one.schedule, edits)) for one in chosen]
@@ -104,11 +109,13 @@ def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> l
     return list(unique.values())
 
 
-def _held(point: Point, options: argparse.Namespace) -> Point:
+def _rates(point: Point, options: argparse.Namespace) -> bool:
+    """Whether any generation is asked for a rate."""
+    return any(step.target is not None for step in point.schedule.steps(generations(options)))
+
+
+def _held(point: Point, text: str) -> Point:
     """The point with ``--rate-hold``: 0.05 or 5%."""
-    text = options.rate_hold
-    if all(step.target is None for step in point.schedule.steps(generations(options))):
-        raise BenchError("--rate-hold is about rates: use it with --bpp, or a schedule of rates.")
     try:
         share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
@@ -129,7 +136,11 @@ def generations(options: argparse.Namespace) -> int:
 
 def _points(options: argparse.Namespace, what: str, make: Callable[[CodecSpec], Codec]) -> list[Point]:
     chosen = []
-    for spec in parse_specs(options.codec or DEFAULT_CODEC):
+    specs = parse_specs(DEFAULT_CODEC if options.codec is None else options.codec)
+    if options.quality is not None and all(spec.quality is not None for spec in specs):
+        own = f"{specs[0].text} names its own" if len(specs) == 1 else "all of these name their own"
+        raise BenchError(f"--quality is for codecs named without one, and {own}: leave one of them out.")
+    for spec in specs:
         codec = _available(make, spec)
         if what != "quality" and spec.quality is not None:
             raise BenchError(f"{spec.text} names a quality and --{what} names what to code at: leave one of them out.")
@@ -268,7 +279,7 @@ def _interval(text: str, option: str) -> tuple[Kind, float, float]:
 
 def _rate(bpp: float, option: str) -> float:
     if not 0 < bpp < 1000:
-        raise BenchError(f"{option} needs rates in bits per pixel, above 0, got {bpp:g}.")
+        raise BenchError(f"{option} needs rates in bits per pixel, above 0 and below 1000, got {bpp:g}.")
     return bpp
 
 
