@@ -19,37 +19,38 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from bench import provenance
+from bench import provenance, published
 from bench.cli import OK, Parser, positive_int, run
 from bench.codec import BenchError
-from bench.reencode import SNAPSHOTS, add_run_options, request
+from bench.reencode import SNAPSHOTS, add_run_options, check_taken, request
 from bench.run import Request, execute
 from bench.schedule_options import ONE_OF, add_options
 
 FOLDER = Path(__file__).parent / "experiments"
 
-_LISTS = ("codecs", "quality", "bpp", "schedule", "chain", "edit", "reports", "published")
+_LISTS = ("codecs", "quality", "bpp", "schedule", "chain", "edit", "snapshots", "reports", "published")
+_NUMBERS = ("quality", "bpp", "schedule", "snapshots", "rate_hold")
 KEYS: dict[str, str] = {
     "description": "one sentence",
-    "source": "where the experiment comes from",
-    "dataset": "name of a set, folder or file",
-    "codecs": "list of codecs, with a quality or without, or a table: qualities by codec",
-    "quality": "list of qualities, an operating point each",
-    "bpp": "list of rates, an operating point each",
+    "source": "a sentence on where the experiment comes from",
+    "dataset": "the name of a set, a folder or a file",
+    "codecs": "a list of codecs, with a quality or without, or a table of qualities by codec as jpeg = [10, 30, 75]",
+    "quality": "a list of qualities, an operating point each",
+    "bpp": "a list of rates, an operating point each",
     "drift": '"A:B", rates or "quality:A:B"',
-    "schedule": "name, file, or list of rates, one a generation",
+    "schedule": "a name, a file, or a list of rates, one a generation",
     "walk": '"LO:HI", rates or "quality:LO:HI"',
-    "chain": "list of codecs with qualities that hand over to each other",
-    "edit": "list of edits between generations",
+    "chain": "a list of codecs with qualities that hand over to each other",
+    "edit": "a list of edits between generations",
     "rate_by": '"image" or "dataset"',
     "rate_side": '"nearest" or "below"',
-    "rate_hold": 'share of the target within which a quality is kept, 0.05 or "5%"',
-    "seed": "of walk, a whole number",
+    "rate_hold": 'the share of the target within which a quality is kept, 0.05 or "5%"',
+    "seed": "a whole number, which walk begins with",
     "carrier": '"uint8" or "float"',
-    "generations": "how many",
-    "snapshots": "generations whose pixels are kept, or none",
-    "reports": "list of what is printed and drawn",
-    "published": "list of published curves beside ours",
+    "generations": "a whole number of at least 1",
+    "snapshots": 'a list of generations whose pixels are kept, or "none"',
+    "reports": "a list of what is printed and drawn",
+    "published": "a list of published curves beside ours",
 }
 """What a file may hold."""
 
@@ -66,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(find(options.experiment).read_text(encoding="utf-8"), end="")
         return OK
     wanted = prepare(experiment, options, provenance.command("bench.experiment", argv))
+    check_taken(wanted)
     if not options.quiet:
         print(f"{options.experiment}: {experiment.get('description', 'no description')}")
         print(f"Source: {experiment['source']}\n" if "source" in experiment else "")
@@ -84,7 +86,10 @@ def prepare(experiment: dict[str, Any], options: argparse.Namespace, command: st
     """
     wanted = request(_options(experiment, options), command)
     reports = tuple(experiment.get("reports", ("generations",)))
-    return replace(wanted, reports=reports, published=tuple(experiment.get("published", ())))
+    beside = tuple(experiment.get("published", ()))
+    if beside:
+        published.load(beside)  # raises now and not when everything is coded
+    return replace(wanted, reports=reports, published=beside)
 
 
 def listing() -> str:
@@ -139,7 +144,6 @@ def read(name: str) -> dict[str, Any]:
 
 def _check(path: Path, key: str, value: Any) -> None:
     """Raise BenchError unless the value is of the kind that the key takes."""
-    scalar = isinstance(value, str | int | float) and not isinstance(value, bool)
     whole = isinstance(value, int) and not isinstance(value, bool)
     if key == "codecs" and isinstance(value, dict):
         good = bool(value) and all(
@@ -148,16 +152,18 @@ def _check(path: Path, key: str, value: Any) -> None:
     elif key in ("generations", "seed"):
         good = whole and (key == "seed" or value >= 1)
     elif key in _LISTS:
-        good = isinstance(value, str) or (
-            isinstance(value, list) and bool(value) and all(isinstance(each, str | int | float) for each in value)
-        )
-        good = good or (scalar and key in ("quality", "bpp"))
+        each = value if isinstance(value, list) else [value]
+        good = bool(each) and all(_given(key, one) for one in each)
     else:
-        good = isinstance(value, str)
+        good = _given(key, value)
     if key in ("reports", "published"):
         good = good and isinstance(value, list)
     if not good:
         raise BenchError(f"{path}: {key} must be {KEYS[key]}, got {value!r}.")
+
+
+def _given(key: str, value: Any) -> bool:
+    return (isinstance(value, str) and bool(value.strip())) or (key in _NUMBERS and _number(value))
 
 
 def _number(value: Any) -> bool:
@@ -179,7 +185,7 @@ def _options(experiment: dict[str, Any], options: argparse.Namespace) -> argpars
         found.codec = codecs or _text(experiment["codecs"])
     found.dataset = options.dataset or experiment.get("dataset", "sample")
     found.generations = options.generations or experiment.get("generations")
-    found.snapshots = options.snapshots or str(experiment.get("snapshots", SNAPSHOTS))
+    found.snapshots = options.snapshots or _text(experiment.get("snapshots", SNAPSHOTS))
     _check_choices(found)
     return found
 

@@ -130,14 +130,28 @@ def test_a_file_can_be_copied_and_changed(tmp_path, capsys):
     [
         ('codec = ["jpeg"]', "unknown key 'codec': did you mean codecs?"),
         ('codecs = ["jpeg"]\nrate-by = "image"', "unknown key 'rate-by': did you mean rate_by?"),
-        ('codecs = ["jpeg"]\n[schedule]\nbpp = 1', "schedule must be name, file, or list of rates"),
+        ('codecs = ["jpeg"]\n[schedule]\nbpp = 1', "schedule must be a name, a file, or a list of rates"),
         ('codecs = ["jpeg"]\nreports = ["generation"]', "unknown report 'generation': did you mean generations?"),
-        ('codecs = ["jpeg"]\nreports = "rd"', "reports must be list of what is printed and drawn, got 'rd'"),
-        ("[codecs]\njpeg = 5", "codecs must be list of codecs, with a quality or without, or a table"),
-        ("[codecs]\njpeg = [true]", "codecs must be list of codecs"),
-        ('codecs = ["jpeg"]\ngenerations = 0', "generations must be how many, got 0"),
-        ('codecs = ["jpeg"]\ngenerations = true', "generations must be how many, got True"),
-        ("codecs = []", "codecs must be list of codecs"),
+        ('codecs = ["jpeg"]\nreports = "rd"', "reports must be a list of what is printed and drawn, got 'rd'"),
+        (
+            "[codecs]\njpeg = 5",
+            "codecs must be a list of codecs, with a quality or without, or a table of qualities by codec as jpeg",
+        ),
+        ("[codecs]\njpeg = [true]", "codecs must be a list of codecs"),
+        ('codecs = ["jpeg"]\ngenerations = 0', "generations must be a whole number of at least 1, got 0"),
+        ('codecs = ["jpeg"]\ngenerations = true', "generations must be a whole number of at least 1, got True"),
+        ("codecs = []", "codecs must be a list of codecs"),
+        ('codecs = ""', "codecs must be a list of codecs"),
+        ('codecs = ["jpeg", ""]', "codecs must be a list of codecs"),
+        ('codecs = ["jpeg"]\ndataset = ""', "dataset must be the name of a set, a folder or a file, got ''"),
+        ('codecs = ["jpeg"]\nreports = [1]', "reports must be a list of what is printed and drawn, got [1]"),
+        ('codecs = ["jpeg"]\npublished = [1]', "published must be a list of published curves beside ours, got [1]"),
+        (
+            'codecs = ["jpeg:75"]\nquality = [30]',
+            "--quality is for codecs named without one, and jpeg:75 names its own",
+        ),
+        ('codecs = ["jpeg"]\nseed = 3', "--seed is that of --walk"),
+        ('codecs = ["jpeg"]\nrate_side = "below"', "--rate-side is about rates"),
         ('bpp = [1]\ndescription = "x"', "names no codecs"),
         ("codecs = ", "can't be read as TOML"),
         ('codecs = ["jpeg"]\nbpp = [1]\nwalk = "1:2"', "--bpp and --walk both say"),
@@ -154,6 +168,31 @@ def test_what_is_wrong_in_a_file_is_one_sentence(text, sentence, folder, tmp_pat
     assert sentence in str(error.value)
     assert str(error.value).endswith(".")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_published_curves_are_looked_for_before_anything_is_coded(more, folder, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('codecs = ["jpeg"]\npublished = ["vtm", "nobody"]\nreports = ["rd"]\ngenerations = 1')
+    with pytest.raises(BenchError, match="No published points of 'nobody'"):
+        experiment.main([str(path), *arguments(folder, tmp_path / "run", *more)])
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_that_no_codec_takes_are_refused(folder, tmp_path):
+    with pytest.raises(BenchError, match="--device has no effect on jpeg2000: leave it out"):
+        experiment.main(
+            ["rate-control", *arguments(folder, tmp_path / "run", "--codecs", "jpeg2000", "--device", "cuda")]
+        )
+
+
+def test_numbers_and_lists_stand_for_text(folder, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('codecs = ["jpeg"]\nbpp = 1\nrate_hold = 0.05\nsnapshots = [0, 2]\ngenerations = 2')
+    options = experiment._parser().parse_args([str(path), *arguments(folder, tmp_path / "run")])
+    wanted = experiment.prepare(experiment.read(str(path)), options, "")
+    assert [point.schedule.text for point in wanted.points] == ["bpp:1,hold:0.05"]
+    assert wanted.snapshots == (0, 2)
 
 
 def test_an_experiment_that_is_not_there():
