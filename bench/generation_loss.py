@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from bench.codec import BenchError
-from bench.rd import AVERAGE, METRICS, POINT, generation_means
+from bench.rd import AVERAGE, METRICS, POINT, by_point, generation_means
 
 HALF_LIVES = (0.5, 1.0, 3.0)
 """Losses in dB against generation 1 whose generation is told."""
@@ -83,13 +83,13 @@ def loss_table(records: pd.DataFrame, generation: int | None = None) -> pd.DataF
     """
     means = with_change(generation_means(records))
     rows = []
-    for point, part in means.groupby(POINT, sort=True):
+    for point, part in by_point(means):
         curve = part.set_index("generation").sort_index()
         last = int(curve.index.max()) if generation is None else generation
         if last not in curve.index or 1 not in curve.index:
             continue
         first, end, until = curve.loc[1], curve.loc[last], curve.loc[:last]
-        row = dict(zip(POINT, point, strict=True))
+        row: dict[str, object] = dict(zip(POINT, point, strict=True))
         row |= {"codec": first["codec"], "images": int(end["images"]), "generation": last}
         row |= {"bpp_1": first["bpp"], "bpp_N": end["bpp"], "psnr_1": first["psnr"], "psnr_N": end["psnr"]}
         row |= {"drop": 0.0 - end["psnr_change"], "drop_ms_ssim_db": 0.0 - end["ms_ssim_db_change"]}  # no -0.0

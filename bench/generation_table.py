@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bench.generation_loss import with_change
-from bench.rd import POINT, label, left_out
+from bench.rd import by_point, label, left_out
 
 COLUMNS = (
     ("bpp", "bpp", ".3f"),
@@ -45,7 +45,7 @@ def by_generation(means: pd.DataFrame, rows: Sequence[int], dropped: pd.DataFram
     blocks = []
     means = with_change(means)
     means = means.assign(drop=0.0 - means["psnr_change"])  # not -x: 0 would print as -0.00
-    for (dataset, system, schedule), part in means.groupby(POINT, sort=True):
+    for (dataset, system, schedule), part in by_point(means):
         images = int(part["images"].iloc[0])
         what = f"mean over {images} images" if images != 1 else "one image"
         blocks.append(f"{label(system, schedule)} ({dataset}, {what})")

@@ -6,6 +6,7 @@ Averages are means over images of per-image values, as in the papers; PSNR of th
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -116,7 +117,18 @@ def label(system: str, schedule: str) -> str:
         rules = _protocol(schedule).removeprefix("bpp")
         asked = schedule.removesuffix(rules) if rules in system else schedule
         return f"{system}, {asked.replace(':', ' ')}"
-    return re.sub(r"@[0-9a-f]{8}(?=\]|, |$)", "", system).replace("[list:", "[")
+    return re.sub(r"(list:.*?)@[0-9a-f]{8}(?=[],+]|$)", r"\1", system).replace("[list:", "[")
+
+
+def by_point(table: pd.DataFrame, keys: Sequence[str] = POINT) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
+    """``keys`` (the last one the schedule) and the rows of every operating point, in the order that people count in:
+    quality 5 before quality 10."""
+    return sorted(table.groupby([*keys]), key=lambda point: (*point[0][:-1], _counted(point[0][-1])))
+
+
+def _counted(text: str) -> list[tuple[str, float]]:
+    """A text as words with the numbers that follow them."""
+    return [(word, float(number or 0)) for word, number in re.findall(r"(\D*)(\d*\.?\d*(?:e[-+]?\d+)?)", text)]
 
 
 def left_out(dropped: pd.DataFrame) -> list[str]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bench.columns import COLUMNS
 from bench.plots import LINES, family_of, style
-from bench.rd import AVERAGE, common_images, generation_means, label, left_out, systems
+from bench.rd import AVERAGE, by_point, common_images, generation_means, label, left_out, systems
 from bench.report.snapshots import KEY, Kept, signature
 
 SHOWN = (
@@ -73,7 +73,7 @@ def payload(records: pd.DataFrame, kept: Kept, runs: Sequence[Mapping[str, Any]]
 
     for (dataset, image), mine in records.groupby(["dataset", "image"], sort=True):
         here = {"dataset": dataset, "name": image, "width": None, "height": None, "source": None}
-        for (system, schedule), part in mine.groupby(POINT, sort=True):
+        for (system, schedule), part in by_point(mine, POINT):
             part = part.sort_values("generation")
             first = part.iloc[0]
             # Only chains from a run have an image_id, so tables made elsewhere simply have no pictures.
@@ -115,7 +115,7 @@ def payload(records: pd.DataFrame, kept: Kept, runs: Sequence[Mapping[str, Any]]
 def _points(records: pd.DataFrame) -> list[dict[str, Any]]:
     """Every system and schedule with its look, numbered as in ``bench.plots.generations``."""
     points, variants = [], dict[str, int]()
-    for (system, schedule), part in records.groupby(POINT, sort=True):
+    for (system, schedule), part in by_point(records, POINT):
         family = family_of(system)
         look = style(system, variants.setdefault(family, 0))
         variants[family] += 1
@@ -141,7 +141,7 @@ def _means(records: pd.DataFrame, place: Mapping[tuple[str, str], int]) -> tuple
         sentences += left_out(common.dropped)
         if common.records.empty:
             continue
-        for (system, schedule), part in generation_means(common.records).groupby(POINT, sort=True):
+        for (system, schedule), part in by_point(generation_means(common.records), POINT):
             part = part.sort_values("generation")
             means.append(
                 {"dataset": dataset, "point": place[system, schedule], "images": int(part["images"].iloc[0])}

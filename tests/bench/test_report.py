@@ -114,6 +114,13 @@ def test_points_are_named_as_in_the_figures(run):
     }
 
 
+def test_points_are_in_the_order_of_their_qualities(run):
+    one = tables.read([run]).query("codec == 'jpeg'")
+    table = pd.concat([one.assign(schedule=f"quality:{quality}") for quality in (10, 50, 5)], ignore_index=True)
+    labels = [point["label"] for point in payload(table, snapshots.Kept(), [], "title").data["points"]]
+    assert labels == ["jpeg, quality 5", "jpeg, quality 10", "jpeg, quality 50"]
+
+
 def test_colours_are_those_of_the_figures(run):
     from bench import plots
 

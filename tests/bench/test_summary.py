@@ -94,6 +94,15 @@ def test_areas_and_bd_rates(table, path, tmp_path):
     assert own["b"] > own["jpeg"] > 0
 
 
+def test_operating_points_are_in_the_order_of_their_qualities(table, tmp_path):
+    order = {20: 5, 40: 10, 60: 50, 80: 100, 95: 0.5}
+    other = table.assign(quality=table["quality"].map(order))
+    other.assign(schedule=[f"quality:{q:g}" for q in other["quality"]]).to_csv(tmp_path / "t.csv", index=False)
+    points = written(str(tmp_path / "t.csv"), tmp_path / "out")["points"]
+    assert list(points["schedule"]) == [f"quality:{quality}" for quality in ("0.5", "5", "10", "50", "100")] * 2
+    assert list(points["system"]) == ["b"] * 5 + ["jpeg"] * 5
+
+
 def test_the_printed_text(path, capsys):
     assert main([path]) == 0
     text = capsys.readouterr().out
