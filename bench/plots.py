@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bench.codec import BenchError, Image
-from bench.rd import label
+from bench.plots_frame import legend_below, say_if_empty
+from bench.rd import by_point, label
 
 OKABE_ITO = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
@@ -47,9 +49,6 @@ _FAMILIES = {
     "cheng": ("#44AA99", "H"),
     "chain": ("#AA3377", "*"),
 }
-NAMED = 40
-"""Most curves that a legend names."""
-
 _ALIASES = {"song": "sft"}
 """Families under the name that papers use."""
 
@@ -118,7 +117,7 @@ def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     lines: dict[str, Any] = {}
     variants: dict[str, int] = {}
-    for (system, schedule), curve in means.groupby(["system", "schedule"], sort=True):
+    for (_, system, schedule), curve in by_point(means):
         family = family_of(system)
         look = style(system, variants.setdefault(family, 0))
         variants[family] += 1
@@ -132,27 +131,12 @@ def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_
         panel.xaxis.get_major_locator().set_params(integer=True)
         if metric == "bpp":
             panel.set_ylim(0, 1.08 * means["bpp"].max() or None)
+        say_if_empty(panel, metric, means[metric])
     images = int(means["images"].iloc[0])
     title = f"{means['dataset'].iloc[0]}: mean over {images} image{'s' if images != 1 else ''}"
     figure.suptitle(title, fontsize=11)
-    legend_below(figure, lines, 4)
-    if note:
-        figure.supxlabel(note, fontsize=8, wrap=True)
+    legend_below(figure, lines, 4, note)
     return figure
-
-
-def legend_below(figure: Figure, lines: dict[str, Any], columns: int) -> None:
-    """The names of the curves under the panels, in so many columns at most. The figure grows with them; of very many,
-    the first are named, and how many there are is said."""
-    names = list(lines)[:NAMED]
-    rows = math.ceil(len(names) / columns)
-    if rows > 4:
-        figure.set_figheight(figure.get_figheight() + 0.22 * (rows - 4))
-    title = f"the first {len(names)} of {len(lines)} curves:" if len(lines) > len(names) else None
-    figure.legend(
-        [lines[name] for name in names], names, loc="outside lower center", ncols=min(columns, len(names)),
-        frameon=False, title=title,
-    )  # fmt: skip
 
 
 def one_set(means: pd.DataFrame) -> None:
@@ -212,8 +196,11 @@ def contact_sheet(
     if not rows or any(len(cells) != len(columns) for cells in rows.values()):
         raise BenchError("A contact sheet needs at least one row, and a picture for each heading in every row.")
     height, width = next((c.pixels.shape[:2] for cells in rows.values() for c in cells if c.pixels is not None), (1, 1))
-    cell_height = SHEET_CELL * height / width + 0.2
-    size = (SHEET_CELL * len(columns) + 0.3, cell_height * len(rows) + 0.7)
+    cell_height = SHEET_CELL * min(max(height / width, 0.5), 2)  # of a strip the cell is not filled
+    letters = max(5, round(cell_height / 0.068))  # of the size that names have
+    names = {name: textwrap.fill(name, letters) for name in rows}
+    lines = 1 + max(name.count("\n") for name in names.values())
+    size = (SHEET_CELL * len(columns) + 0.15 + 0.15 * lines, (cell_height + 0.2) * len(rows) + 0.7)
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
     figure = Figure(figsize=size, layout=layout)
     panels = figure.subplots(len(rows), len(columns), squeeze=False)
@@ -221,17 +208,19 @@ def contact_sheet(
         for panel, cell in zip(line, cells, strict=True):
             if cell.pixels is not None:
                 panel.imshow(cell.pixels, interpolation="nearest")
+            else:
+                panel.set_box_aspect(height / width)
             panel.set(xticks=[], yticks=[])
             panel.set_xlabel(cell.text, fontsize=7, labelpad=2)
             for spine in panel.spines.values():
                 spine.set_visible(False)
-        line[0].set_ylabel(name, fontsize=8)
+        line[0].set_ylabel(names[name], fontsize=8)
     for panel, heading in zip(panels[0], columns, strict=True):
         panel.set_title(heading, fontsize=8, pad=3)
     if title:
-        figure.suptitle(title, fontsize=10)
+        figure.suptitle(title, fontsize=10, wrap=True)
     if note:
-        figure.supxlabel(note, fontsize=7)
+        figure.supxlabel(note, fontsize=7, wrap=True)
     return figure
 
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from bench.bd import MAX_GAP, Curve
 from bench.codec import BenchError
-from bench.plots import METRICS, PANEL, family_of, legend_below, one_set, style
-from bench.rd import label
+from bench.plots import METRICS, PANEL, family_of, one_set, style
+from bench.plots_frame import legend_below, say_if_empty
+from bench.rd import by_point, label
 
 Floats = NDArray[np.float64]
 PANELS = ("psnr", "ms_ssim_db")
@@ -67,7 +68,9 @@ def rd(
                 )  # fmt: skip
     for panel, metric in zip(panels, metrics, strict=True):
         panel.set(xlabel=METRICS["bpp"], ylabel=METRICS[metric])
-    return _finish(figure, lines, note)
+        say_if_empty(panel, metric, pd.concat([means[metric], *([published[metric]] if len(published) else [])]))
+    legend_below(figure, lines, 3, note)
+    return figure
 
 
 def _joined(points: Curve) -> tuple[Floats, Floats]:
@@ -75,7 +78,9 @@ def _joined(points: Curve) -> tuple[Floats, Floats]:
     order = points.rate.argsort()
     rate, metric = points.rate[order], points.metric[order]
     finite = metric[np.isfinite(metric)]
-    wide = 1 + np.flatnonzero(np.diff(metric) > MAX_GAP * (np.ptp(finite) if finite.size > 2 else math.inf))
+    with np.errstate(invalid="ignore"):  # of two lossless points
+        rises = np.diff(metric)
+    wide = 1 + np.flatnonzero(rises > MAX_GAP * (np.ptp(finite) if finite.size > 2 else math.inf))
     return np.insert(rate, wide, np.nan), np.insert(metric, wide, np.nan)
 
 
@@ -90,19 +95,21 @@ def path(means: pd.DataFrame, note: str = "") -> Figure:
     lines: dict[str, Any] = {}
     for panel, metric in zip(panels, PANELS, strict=True):
         variants: dict[str, int] = {}
-        for (system, schedule), part in means.groupby(["system", "schedule"], sort=True):
+        for (_, system, schedule), part in by_point(means):
             part = part.sort_values("generation")
-            family = family_of(str(system))
-            look = style(str(system), variants.setdefault(family, 0))
+            family = family_of(system)
+            look = style(system, variants.setdefault(family, 0))
             variants[family] += 1
             (line,) = panel.plot(
                 part["bpp"], part[metric], color=look.color, marker=look.marker, linestyle=look.linestyle,
                 linewidth=1.2, markersize=4, markerfacecolor="white",
             )  # fmt: skip
             panel.plot(part["bpp"].iloc[:1], part[metric].iloc[:1], "o", color=look.color, markersize=7)
-            lines[label(str(system), str(schedule))] = line
+            lines[label(system, schedule)] = line
         panel.set(xlabel=METRICS["bpp"], ylabel=METRICS[metric])
-    return _finish(figure, lines, note)
+        say_if_empty(panel, metric, means[metric])
+    legend_below(figure, lines, 3, note)
+    return figure
 
 
 def _panels(means: pd.DataFrame, count: int = len(PANELS)) -> tuple[Figure, list[Axes]]:
@@ -114,10 +121,3 @@ def _panels(means: pd.DataFrame, count: int = len(PANELS)) -> tuple[Figure, list
     images = int(means["images"].iloc[0])
     figure.suptitle(f"{means['dataset'].iloc[0]}: mean over {images} image{'s' if images != 1 else ''}", fontsize=11)
     return figure, panels
-
-
-def _finish(figure: Figure, lines: dict[str, Any], note: str) -> Figure:
-    legend_below(figure, lines, 3)
-    if note:
-        figure.supxlabel(note, fontsize=8, wrap=True)
-    return figure

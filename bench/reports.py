@@ -21,6 +21,9 @@ from bench.task import Task
 
 Say = Callable[[object], None]
 
+NOTED = 3
+"""Most sentences of a figure's note."""
+
 
 @dataclass(frozen=True)
 class Text:
@@ -62,8 +65,10 @@ class Results:
 
     @property
     def note(self) -> str:
-        """Who was left out, for a figure."""
-        return " ".join(left_out(self.common.dropped))
+        """Who was left out, for a figure: the first of them, and how many more."""
+        sentences = left_out(self.common.dropped)
+        more = [f"And {len(sentences) - NOTED} more, as the table says."] if len(sentences) > NOTED else []
+        return " ".join([*sentences[:NOTED], *more])
 
     def needed(self, *names: str) -> bool:
         """Whether any of these figures has to be drawn."""
@@ -108,15 +113,23 @@ def generations(results: Results, say: Say) -> None:
     if edits:
         say(Text(lambda: "\n" + results.kept("edits.txt", lambda: cost_table(_sources(results), edits, rows))))
     # Edits change what an image is compared with: there is no one source to stand at the beginning of the sheet.
-    sheet = ["contact_sheet"] if not edits and any(0 in chain.snapshots for _, chain in results.stored) else []
+    image = None if edits else _pictured(results)
+    sheet = [] if image is None else ["contact_sheet"]
     if not results.needed("generations", *sheet):
         return
     from bench import plots
     from bench import run_figures as draw
 
     results.save(plots.generations(results.means, note=results.note), "generations")
-    if sheet:
-        results.save(draw.run_sheet(results.common, results.stored, results.store, rows), "contact_sheet")
+    if image is not None:
+        results.save(draw.run_sheet(image, results.common, results.stored, results.store, rows), "contact_sheet")
+
+
+def _pictured(results: Results) -> str | None:
+    """The first image, in the dataset's order, that all codecs coded to the end and of which pixels are kept."""
+    whole = set(results.common.records["image"])
+    kept = (task.image for task, chain in results.stored if {0} < chain.snapshots.keys())
+    return next((image for image in kept if image in whole), None)
 
 
 def _sources(results: Results) -> list[Image]:

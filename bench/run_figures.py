@@ -15,7 +15,8 @@ from PIL import Image as Pillow
 from bench import plots
 from bench.codec import Image
 from bench.files import write_atomically
-from bench.rd import Common, label
+from bench.plots_frame import any_script
+from bench.rd import Common, by_point, label
 from bench.store import Store, StoredChain
 from bench.task import Task
 
@@ -27,27 +28,25 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure as PDF (vectors) and PNG, named ``path`` and an ending; equal figures give equal files."""
     for ending, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
         data = io.BytesIO()
-        figure.savefig(data, format=ending, dpi=150, metadata=metadata)
+        with any_script(figure):
+            figure.savefig(data, format=ending, dpi=150, metadata=metadata)
         write_atomically(path.with_name(f"{path.name}.{ending}"), data.getvalue(), sync=False)
 
 
 def run_sheet(
-    common: Common, stored: Sequence[tuple[Task, StoredChain]], store: Store, generations: Sequence[int]
+    image: str, common: Common, stored: Sequence[tuple[Task, StoredChain]], store: Store, generations: Sequence[int]
 ) -> Figure:
-    """The contact sheet of a run: the first image, in the dataset's order, that all codecs coded to the end."""
-    images = set(common.records["image"])
-    image = next(task.image for task, _ in stored if task.image in images)
+    """The contact sheet of a run: of those ``generations`` of an image whose pixels are kept, and of the last such."""
     shots = {_first(chain.records): chain.snapshots for task, chain in stored if task.image == image}
     rows = {}
-    for (system, schedule), part in common.records[common.records["image"] == image].groupby(
-        ["system", "schedule"], sort=True
-    ):
+    for (_, system, schedule), part in by_point(common.records[common.records["image"] == image]):
         part = part.sort_values("generation")
         snapshots = shots[_first(part.to_dict("records"))]
         name = label(system, schedule)
         name = system if name in rows else name  # two lists of the same name differ in their digits
         rows[name] = (part.set_index("generation"), {n: store.snapshots / file for n, file in snapshots.items()})
-    return sheet(image, rows, generations)
+    kept = sorted({generation for _, files in rows.values() for generation in files} - {0})
+    return sheet(image, rows, [number for number in kept if number in generations or number == kept[-1]])
 
 
 def _first(records: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -64,7 +63,7 @@ def sheet(
         image: its name.
         rows: by label, the records of the image (indexed by generation) and the files of its snapshots; generation 0
             is the source.
-        generations: columns.
+        generations: columns; each must be among the files of a row, and so must the source.
     """
     pixels: dict[tuple[str, int], Image] = {}
     for name, (_, files) in rows.items():
@@ -72,7 +71,7 @@ def sheet(
             if generation in files:
                 with Pillow.open(files[generation]) as file:
                     pixels[name, generation] = np.asarray(file.convert("RGB"))
-    source = pixels[next(iter(rows)), 0]
+    source = next(pixels[name, 0] for name in rows if (name, 0) in pixels)
     last = [pixels[name, generations[-1]] for name in rows if (name, generations[-1]) in pixels]
     window = plots.detail(source, last, CROP)
     cells = {}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench import plots, plots_protocols, plots_rd
+from bench import plots, plots_frame, plots_protocols, plots_rd, run_figures
 from bench.codec import BenchError
 from bench.rd import generation_means, systems
 
@@ -75,6 +75,67 @@ def test_nothing_but_infinite_values_can_be_drawn():
     figure.savefig(io.BytesIO())
 
 
+@pytest.mark.parametrize("draw", [plots.generations, plots_rd.path, lambda means: plots_rd.rd(means, means.iloc[:0])])
+def test_a_panel_without_a_curve_says_why(draw):
+    full, empty = (draw(points().assign(ms_ssim_db=values)).axes[1] for values in (10.0, math.nan))
+    assert [text.get_text() for text in full.texts] == []
+    assert [text.get_text() for text in empty.texts] == [
+        "no mean: not every image has MS-SSIM,\nwhich needs 161 pixels a side"
+    ]
+    assert [*empty.get_xticks(), *empty.get_yticks()] == []
+    assert len(full.get_yticks()) > 1
+    (lossless,) = draw(points().assign(psnr=math.inf)).axes[0].texts
+    assert lossless.get_text() == "infinite: images are lossless"
+
+
+@pytest.mark.parametrize("draw", [plots.generations, plots_rd.path])
+@pytest.mark.parametrize("words", [10, 200])
+def test_a_note_is_neither_on_the_legend_nor_on_the_panels(draw, words):
+    without, figure = draw(means()), draw(means(), note="word " * words)
+    (note,) = figure.texts[-1:]
+    low, box = inside(figure, figure.legends[0]), inside(figure, note)
+    assert low.y1 <= box.y0
+    assert box.y1 <= min(panel.xaxis.label.get_window_extent().y0 for panel in figure.axes)
+    without.draw_without_rendering()
+    heights = [one.axes[0].get_position().height * one.get_figheight() for one in (without, figure)]
+    assert heights[1] == pytest.approx(heights[0], rel=0.1)
+
+
+def test_long_names_of_curves_take_fewer_columns():
+    table = means([f"iat[checkpoint=a-long-name-{n}] [bpp,hold:0.1]" for n in range(4)], 2)
+    for draw in (plots.generations, plots_rd.path):
+        figure = draw(table)
+        inside(figure, figure.legends[0])
+        assert len(figure.legends) == 1
+
+
+def test_qualities_are_in_the_order_of_their_numbers():
+    qualities = (50, 5, 10, 0.5, 100)
+    table = pd.concat([means(("jpeg",), 2).assign(schedule=f"quality:{quality}") for quality in qualities])
+    for draw in (plots.generations, plots_rd.path):
+        names = [text.get_text() for text in draw(table).legends[0].get_texts()]
+        assert names == [f"jpeg, quality {quality:g}" for quality in sorted(qualities)]
+
+
+def test_names_in_any_script_are_drawn_without_a_word(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = plots.generations(means(dataset="写真"), note="Left out: 画像 of 写真.")
+        run_figures.save(figure, tmp_path / "figure")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figure.pdf", "figure.png"]
+
+
+def test_another_font_is_used_for_what_the_first_one_lacks(tmp_path, monkeypatch):
+    monkeypatch.setattr(plots_frame, "CJK", ("no such font", "STIXGeneral"))
+    plots_frame._families.cache_clear()
+    figure = plots.generations(means())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run_figures.save(figure, tmp_path / "figure")
+    plots_frame._families.cache_clear()
+    assert figure._suptitle.get_fontfamily() == ["sans-serif", "STIXGeneral"]
+
+
 def test_datasets_and_numbers_of_images_are_never_mixed():
     with pytest.raises(BenchError, match="kodak, tecnick"):
         plots.generations(pd.concat([means(), means(dataset="tecnick")]))
@@ -100,6 +161,29 @@ def test_contact_sheet_shows_every_cell():
     assert [panel.get_xlabel() for panel in figure.axes] == ["source", "30.00 dB", "source", "failed"]
     with pytest.raises(BenchError, match="for each heading"):
         plots.contact_sheet(rows, ["source"])
+
+
+def inside(figure, artist):
+    """Where an artist is drawn, after checking that it is in the figure."""
+    figure.draw_without_rendering()
+    box = artist.get_window_extent()
+    assert min(box.x0, box.y0) >= -1
+    assert box.x1 <= figure.bbox.x1 + 1
+    assert box.y1 <= figure.bbox.y1 + 1
+    return box
+
+
+@pytest.mark.parametrize("size", [(20, 30), (1, 50), (50, 1)])
+def test_a_narrow_contact_sheet_cuts_nothing_off_and_lays_nothing_on_each_other(size):
+    picture = np.zeros((*size, 3), np.uint8)
+    names = ("iat[checkpoint=iat-stable] [bpp,hold:0.1], bpp 0.791", "jpeg [bpp,hold:0.1], bpp 0.791")
+    rows = {name: [plots.Cell(picture, "source"), plots.Cell(picture, "30.00 dB")] for name in names}
+    figure = plots.contact_sheet(rows, ["source", "generation 1"], "a photograph of a long name " * 3, "note " * 30)
+    first, second = (inside(figure, figure.axes[place].yaxis.label) for place in (0, 2))
+    assert first.y0 > second.y1
+    inside(figure, figure._supxlabel)
+    inside(figure, figure._suptitle)
+    assert figure.get_figheight() < 10
 
 
 def test_detail_finds_where_most_was_lost():
@@ -203,6 +287,11 @@ def test_names_of_curves():
     assert plots.label("jpeg", "quality:75") == "jpeg, quality 75"
     assert plots.label("iat [bpp,hold:0.1]", "bpp:0.791,hold:0.1") == "iat [bpp,hold:0.1], bpp 0.791"
     assert plots.label("jpeg [list:fig6@3278d2be]", "list:fig6@3278d2be") == "jpeg [fig6]"
+    assert plots.label("jpeg [list:fig6@3278d2be,hold:0.1]", "list:fig6@3278d2be,hold:0.1") == "jpeg [fig6,hold:0.1]"
+    assert plots.label("iat [float, list:a@3278d2be+shift:1, 3f2a]", "list:a@3278d2be+shift:1") == (
+        "iat [float, list:a+shift:1, 3f2a]"
+    )
+    assert plots.label("jpeg [walk:0.3:1@12345678]", "walk:0.3:1@12345678") == "jpeg [walk:0.3:1@12345678]"
     assert plots.label("iat [float, drift:1:0.5]", "drift:1:0.5") == "iat [float, drift:1:0.5]"
     assert plots.label("chain:jpeg:75>webp:80", "chain:jpeg:75>webp:80") == "chain:jpeg:75>webp:80"
     assert plots.label("chain:jpeg:75>webp:80 [float]", "chain:jpeg:75>webp:80") == "chain:jpeg:75>webp:80 [float]"
@@ -241,10 +330,10 @@ def test_a_thousand_curves_leave_room_for_the_panels():
         )
         for count in (3, 1001)
     )
-    few.canvas.draw()
-    many.canvas.draw()
+    few.draw_without_rendering()
+    many.draw_without_rendering()
     heights = [figure.axes[0].get_position().height * figure.get_figheight() for figure in (few, many)]
     assert heights[1] > 0.9 * heights[0]
     (legend,) = many.legends
-    assert len(legend.get_texts()) == plots.NAMED
-    assert legend.get_title().get_text() == f"the first {plots.NAMED} of 1001 curves:"
+    assert len(legend.get_texts()) == plots_frame.NAMED
+    assert legend.get_title().get_text() == f"the first {plots_frame.NAMED} of 1001 curves:"

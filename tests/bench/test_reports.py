@@ -7,7 +7,7 @@ import functools
 import pytest
 from skimage.data import astronaut
 
-from bench import reencode, reports, run
+from bench import plots, reencode, reports, run
 from bench.images import save_png
 from bench.runner import run_tasks
 
@@ -59,3 +59,49 @@ def test_what_other_edits_cost_is_measured_anew(start, made, capsys):
     start("--edit", "shift:1")
     assert made.count("cost_table") == 2
     assert "No codec, shift:1 between generations" in capsys.readouterr().out
+
+
+@pytest.fixture
+def columns(monkeypatch):
+    """The headings and the note of every contact sheet drawn."""
+    drawn = []
+    draw = plots.contact_sheet
+
+    def spy(rows, headings, title, note):
+        blank = [name for name, cells in rows.items() if any(cell.pixels is None for cell in cells)]
+        drawn.append((headings, note, blank))
+        return draw(rows, headings, title, note)
+
+    monkeypatch.setattr(plots, "contact_sheet", spy)
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "headings"),
+    [
+        ("0,1,2", ["source", "generation 1", "generation 2"]),  # generation 3 is the last, and not kept
+        ("0,1,2,3", ["source", "generation 1", "generation 2", "generation 3"]),
+        ("0,1,3,50", ["source", "generation 1", "generation 3"]),
+    ],
+)
+def test_a_contact_sheet_shows_what_is_kept_and_its_note_agrees(start, columns, snapshots, headings):
+    start("--quiet", "--snapshots", snapshots)
+    ((shown, note, blank),) = columns
+    assert (shown, blank) == (headings, [])
+    assert f"where {headings[-1]} differs most" in note
+
+
+@pytest.mark.parametrize("snapshots", ["0", "2", "none"])
+def test_without_a_source_or_without_a_generation_there_is_no_contact_sheet(start, columns, snapshots, tmp_path):
+    start("--quiet", "--snapshots", snapshots)
+    assert columns == []
+    assert not (tmp_path / "run" / "figures" / "contact_sheet.png").exists()
+
+
+def test_a_source_that_one_chain_keeps_is_that_of_all(start, columns):
+    """Coarse comes first on the sheet and has no source of its own; of Drift generation 1 is kept as well."""
+    start("--quiet", "--snapshots", "0,1,2", "--codec", "synthetic_codecs:Drift")
+    start("--quiet", "--snapshots", "2", "--codec", "synthetic_codecs:Coarse,synthetic_codecs:Drift")
+    _, (shown, _, blank) = columns
+    assert shown == ["source", "generation 1", "generation 2"]
+    assert len(blank) == 1
