@@ -14,7 +14,8 @@ import pandas as pd
 
 from bench import published, tables
 from bench.bdshow import FORMATS, render
-from bench.cli import OK, Parser, positive_int, run
+from bench.bootstrap import resample_count
+from bench.cli import OK, Parser, run
 from bench.codec import BenchError
 from bench.columns import NAMES
 from bench.compare import Pair, anchor_of, compare, named, with_intervals
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--list-published", action="store_true", help="list the published curves and leave")
     parser.add_argument(
-        "--bootstrap", type=positive_int, default=None, metavar="N", help="95 %% interval over images, N resamples"
+        "--bootstrap", type=resample_count, metavar="N", help="95 %% interval over images, N resamples, at least 100"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of --bootstrap (default: 0)")
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
@@ -81,7 +82,7 @@ def _compare(args: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
         records = records[records["dataset"].isin(datasets)]
         records = records.assign(system=systems(records))
     others = _published(names, datasets)
-    generations = _generations(args, records)
+    generations = _generations(args, records, others)
 
     results, dropped = [], []
     for generation in generations:
@@ -132,7 +133,7 @@ def _datasets(records: pd.DataFrame | None, wanted: str | None) -> list[str]:
     return [wanted]
 
 
-def _generations(args: argparse.Namespace, records: pd.DataFrame | None) -> list[int]:
+def _generations(args: argparse.Namespace, records: pd.DataFrame | None, others: pd.DataFrame | None) -> list[int]:
     if args.generation is None:
         return [int(records["generation"].max()) if args.own and records is not None else 1]
     try:
@@ -141,6 +142,9 @@ def _generations(args: argparse.Namespace, records: pd.DataFrame | None) -> list
         generations = [0]
     if not generations or min(generations) < 1:
         raise BenchError(f"--generation takes whole numbers from 1, such as 10 or 1,10,50, got {args.generation!r}.")
+    last = max(int(table["generation"].max()) for table in (records, others) if table is not None)
+    if max(generations) > last:
+        raise BenchError(f"--generation {max(generations)} is too far: the last one of these tables is {last}.")
     return list(dict.fromkeys(generations))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from bench.codec import BenchError
 
 MIN_IMAGES = 5
 """Fewest images an interval is given for; the percentile bootstrap of fewer is too narrow to print."""
+MIN_RESAMPLES = 100
+"""Fewest draws of an interval: of fewer, a bound at 2.5 % is one of the two or three outermost of them."""
 MAX_INVALID = 0.05
 """Largest share of resamples without a value (curves that don't overlap, say) that an interval is still given for."""
 
@@ -53,14 +56,17 @@ def bootstrap(
             the same image stays together (paired comparison).
         statistic: from the (...) means over the drawn images to a number, or None where it has no value.
         level: coverage, above 0 and below 1.
-        resamples: number of draws.
+        resamples: number of draws, MIN_RESAMPLES or more.
         seed: of the draws.
 
     Raises:
         BenchError: level or resamples out of range.
     """
-    if not 0 < level < 1 or resamples < 1:
-        raise BenchError(f"An interval needs a level between 0 and 1 and resamples, got {level:g} and {resamples}.")
+    if not 0 < level < 1 or resamples < MIN_RESAMPLES:
+        raise BenchError(
+            f"An interval needs a level between 0 and 1 and {MIN_RESAMPLES} resamples or more, "
+            f"got {level:g} and {resamples}."
+        )
     n = len(values)
 
     def none(reason: str) -> Interval:
@@ -116,3 +122,14 @@ def _per_image(records: pd.DataFrame, system: str, generation: int, metric: str)
     table = rows.pivot(index="image", columns="schedule", values=["bpp", metric]).sort_index()
     values = np.stack([table[name].to_numpy(np.float64) for name in ("bpp", metric)], axis=-1)
     return values[:, np.isfinite(values).all(axis=(0, 2))]
+
+
+def resample_count(text: str) -> int:
+    """An argparse type: how many times images are drawn."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < MIN_RESAMPLES:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least {MIN_RESAMPLES}, got {text!r}")
+    return value

@@ -198,6 +198,13 @@ def test_ms_ssim_against_a_published_curve_uses_the_same_average_on_both_sides(r
     assert "MS-SSIM as dB of the mean" in row["notes"]
 
 
+def test_a_codec_that_was_run_for_fewer_generations_has_a_row_that_says_so(runs, capsys):
+    table("webp", generations=2).to_csv(runs / "webp" / "generations.csv", index=False)
+    found = rows(capsys, *(runs / name for name in FACTOR), "--generation", "3")
+    assert found["webp", 3]["reason"].startswith("webp has no generation 3")
+    assert found["iat", 3]["bd_rate"] == pytest.approx(-50, abs=1e-9)
+
+
 def test_a_published_test_has_no_later_generation(runs, capsys):
     row = rows(capsys, runs / "jpeg", "--published", "vtm", "--generation", "2")["published:vtm", 2]
     assert row["reason"] == "published:vtm has no generation 2, its last is 1"
@@ -269,10 +276,20 @@ def test_list_published(capsys):
         (["{runs}/jpeg", "--self", "--anchor", "jpeg"], "With --self"),
         (["{runs}/jpeg", "--generation", "0"], "--generation takes whole numbers from 1"),
         (["{runs}/jpeg", "--generation", "x"], "--generation takes whole numbers from 1"),
+        (
+            ["{runs}/jpeg", "--self", "--generation", "99"],
+            "--generation 99 is too far: the last one of these tables is 3.",
+        ),
+        (["{runs}/jpeg", "{runs}/webp", "--generation", "1,4"], "--generation 4 is too far"),
+        (
+            ["--published", "vtm,xie2021-invcompress", "--generation", "2"],
+            "--generation 2 is too far: the last one of these tables is 1.",
+        ),
         (["{runs}/jpeg", "--dataset", "clic"], "No records on 'clic' in these tables, only on kodak"),
         (["{runs}/jpeg", "--published", "vtn"], "did you mean vtm"),
         (["{runs}/jpeg", "--metric", "vmaf"], "invalid choice: 'vmaf'"),
-        (["{runs}/jpeg", "{runs}/webp", "--bootstrap", "-3"], "expected a whole number of at least 1"),
+        (["{runs}/jpeg", "{runs}/webp", "--bootstrap", "-3"], "expected a whole number of at least 100"),
+        (["{runs}/jpeg", "{runs}/webp", "--bootstrap", "1"], "expected a whole number of at least 100, got '1'"),
         (["{runs}/jpeg", "{runs}/webp", "--output", "{runs}/no/such.txt"], "can't be written"),
         (["{runs}/broken.csv"], "has no column 'bpp'"),
         (["{runs}/words.csv"], "column 'psnr' must hold numbers"),

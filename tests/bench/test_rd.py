@@ -280,16 +280,18 @@ def test_bootstrap_of_a_mean_is_near_the_normal_interval_and_seeded():
 def test_bootstrap_says_why_there_is_no_interval():
     few = bootstrap(np.ones((3, 1)), lambda mean: 1.0)
     assert (few.low, few.reason) == (None, "3 images, 5 needed for an interval")
-    none = bootstrap(np.ones((9, 1)), lambda mean: None, resamples=10)
-    assert (none.high, none.reason) == (None, "10 of 10 resamples have no value")
+    none = bootstrap(np.ones((9, 1)), lambda mean: None, resamples=100)
+    assert (none.high, none.reason) == (None, "100 of 100 resamples have no value")
     with pytest.raises(BenchError, match="level"):
         bootstrap(np.ones((9, 1)), lambda mean: 1.0, level=1.0)
+    with pytest.raises(BenchError, match="100 resamples or more"):
+        bootstrap(np.ones((9, 1)), lambda mean: 1.0, resamples=99)
 
 
 def test_interval_of_a_bd_rate_is_paired_by_image():
     # webp needs exactly 20 % less on every image, so drawing other images moves nothing; unpaired, it would.
     table = common_images(records(), 1).records
-    interval = bd_rate_interval(table, ("jpeg", 1), ("webp", 1), resamples=50)
+    interval = bd_rate_interval(table, ("jpeg", 1), ("webp", 1), resamples=100)
     assert (interval.low, interval.high) == pytest.approx((-20, -20), abs=1e-9)
     noisy = table.copy()
     spread = noisy["image"].map(dict(zip("abcdef", np.linspace(0.9, 1.1, 6), strict=True)))

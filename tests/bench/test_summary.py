@@ -138,11 +138,11 @@ def test_every_format_holds_the_same_figures(path, tmp_path, capsys):
 
 
 def test_intervals_hold_the_value_and_repeat(path, tmp_path):
-    one = written(path, tmp_path / "a", "--bootstrap", "15")["bd_rate"]
+    one = written(path, tmp_path / "a", "--bootstrap", "100")["bd_rate"]
     assert ((one["bd_rate_low"] <= one["bd_rate"]) & (one["bd_rate"] <= one["bd_rate_high"])).all()
     assert (one["bd_rate_high"] > one["bd_rate_low"]).all()
-    again = written(path, tmp_path / "b", "--bootstrap", "15")["bd_rate"]
-    other = written(path, tmp_path / "c", "--bootstrap", "15", "--seed", "1")["bd_rate"]
+    again = written(path, tmp_path / "b", "--bootstrap", "100")["bd_rate"]
+    other = written(path, tmp_path / "c", "--bootstrap", "100", "--seed", "1")["bd_rate"]
     pd.testing.assert_frame_equal(one, again)
     assert not one["bd_rate_low"].equals(other["bd_rate_low"])
     assert "95 % interval" in (tmp_path / "a" / "summary.md").read_text()
@@ -150,7 +150,7 @@ def test_intervals_hold_the_value_and_repeat(path, tmp_path):
 
 def test_why_there_is_no_interval_is_a_note(table, tmp_path, capsys):
     table[table["image"] < "im3"].to_csv(tmp_path / "t.csv", index=False)
-    found = written(str(tmp_path / "t.csv"), tmp_path / "out", "--bootstrap", "15")
+    found = written(str(tmp_path / "t.csv"), tmp_path / "out", "--bootstrap", "100")
     for name in ("bd_rate", "bd_rate_own"):
         assert found[name]["bd_rate_low"].isna().all()
         assert (found[name]["notes"] == "no interval: 3 images, 5 needed for an interval").all()
@@ -242,7 +242,7 @@ def test_too_few_points_are_a_sentence_not_a_table(table, tmp_path, capsys):
         ),
         (["{path}", "--dataset", "kodak"], "No records on 'kodak'"),
         (["{path}", "--out", "{path}"], "can't be written"),
-        (["{path}", "--bootstrap", "0"], "at least 1"),
+        (["{path}", "--bootstrap", "99"], "Argument --bootstrap: expected a whole number of at least 100, got '99'"),
     ],
 )
 def test_errors_are_one_sentence_and_exit_code_2(path, capsys, arguments, sentence):
