@@ -2,7 +2,8 @@
 
     resize:S       scaled to S times its size and back to its own, Lanczos of Pillow both ways (S from 0.05 to 4)
     shift:N        N pixels to the right and down; what leaves on one side comes in on the other, so nothing is lost
-    crop:N         N pixels off the top and off the left: block grids fall elsewhere, and the image gets smaller
+    crop:N         N pixels off the top and off the left: block grids fall elsewhere, and the image gets smaller; it is
+                   an error where nothing is left of it
     brightness:N   N levels are added to every channel (N may be negative), clipped to 0..255
 
 Several are separated by commas and done in that order. The reference of the metrics gets the same edits at the same
@@ -16,6 +17,7 @@ measures: a chain of edits without any codec, against the source edited without 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -84,7 +86,7 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """Pixels off the top and off the left; an image that has no more than these keeps its last row or column."""
+    """Pixels off the top and off the left; raises BenchError where nothing would be left."""
 
     pixels: int
 
@@ -97,7 +99,9 @@ class Crop:
 
     def ideal(self, image: np.ndarray) -> np.ndarray:
         height, width, _ = image.shape
-        return image[min(self.pixels, height - 1) :, min(self.pixels, width - 1) :]
+        if self.pixels >= min(height, width):
+            raise BenchError(f"--edit {self.text} leaves nothing of an image of {width}x{height} pixels: crop less.")
+        return image[self.pixels :, self.pixels :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,25 @@ def apply_all(edits: Sequence[Edit], image: Image) -> Image:
     return image
 
 
+def check_size(edits: Sequence[Edit], size: tuple[int, int], generations: int, image: str) -> None:
+    """Raise BenchError where crops leave nothing of an image before its last generation.
+
+    Args:
+        edits: done before every generation but the first.
+        size: (height, width) of the source.
+        generations: of the chain.
+        image: its name.
+    """
+    pixels = sum(edit.pixels for edit in edits if isinstance(edit, Crop))
+    if pixels * (generations - 1) >= min(size):
+        crops = ",".join(edit.text for edit in edits if isinstance(edit, Crop))
+        gone = 1 + math.ceil(min(size) / pixels)
+        raise BenchError(
+            f"--edit {crops} leaves nothing of {image} ({size[1]}x{size[0]} pixels) at generation {gone} of "
+            f"{generations}: crop less, or ask for fewer --generations."
+        )
+
+
 def own_cost(source: Image, edits: Sequence[Edit], generations: Iterable[int]) -> dict[int, dict[str, float]]:
     """What edits cost without a codec.
 
@@ -228,7 +251,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--generations", type=positive_int, default=50, help="of the chain (default: 50)")
     options = parser.parse_args(argv)
     edits = parse_edits(options.edits)
-    images = [ref.load().pixels for ref in load(options.dataset, options.data_root)]
+    images = []
+    for ref in load(options.dataset, options.data_root):
+        images.append(ref.load().pixels)
+        check_size(edits, images[-1].shape[:2], options.generations, ref.name)
     print(cost_table(images, edits, shown(options.generations, SHOWN)))
     return OK
 

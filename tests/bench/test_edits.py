@@ -13,15 +13,16 @@ from PIL import Image as Pillow
 from skimage.data import astronaut
 
 from bench import edits, metrics
+from bench.cli import USER_ERROR, call
 from bench.codec import BenchError
-from bench.edits import apply_all, own_cost, parse_edits
+from bench.edits import Crop, apply_all, check_size, own_cost, parse_edits
 
-images = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(lambda size: arrays(np.uint8, (*size, 3)))
+images = st.tuples(st.integers(1, 14), st.integers(1, 14)).flatmap(lambda size: arrays(np.uint8, (*size, 3)))
 texts = st.lists(
     st.one_of(
         st.sampled_from([0.05, 0.3, 0.5, 1.0, 1.7, 4.0]).map("resize:{}".format),
         st.integers(-20, 20).map("shift:{}".format),
-        st.integers(1, 12).map("crop:{}".format),
+        st.integers(1, 3).map("crop:{}".format),
         st.integers(-255, 255).map("brightness:{}".format),
     ),
     min_size=1,
@@ -34,6 +35,11 @@ texts = st.lists(
 def test_any_edits_of_any_image_give_an_image(image, text):
     before = image.copy()
     done = parse_edits(text)
+    crops = sum(edit.pixels for edit in done if isinstance(edit, Crop))
+    if crops >= min(image.shape[:2]):
+        with pytest.raises(BenchError, match=r"crop:\d leaves nothing of an image of"):
+            apply_all(done, image)
+        return
     result = apply_all(done, image)
     np.testing.assert_array_equal(image, before)
     assert result.dtype == np.uint8
@@ -41,23 +47,21 @@ def test_any_edits_of_any_image_give_an_image(image, text):
     assert min(result.shape) >= 1
     assert result.flags["C_CONTIGUOUS"]
     assert ",".join(edit.text for edit in done) == text
-    if "crop" not in text:
-        assert result.shape == image.shape
+    assert result.shape == (image.shape[0] - crops, image.shape[1] - crops, 3)
 
 
 @settings(deadline=None)
-@given(images, st.integers(-20, 20), st.integers(1, 12), st.integers(-255, 255))
+@given(images, st.integers(-20, 20), st.integers(1, 13), st.integers(-255, 255))
 def test_edits_against_their_definition(image, shift, crop, levels):
     height, width, _ = image.shape
     (moved,) = [apply_all(parse_edits(f"shift:{shift}"), image)]
-    cropped = apply_all(parse_edits(f"crop:{crop}"), image)
     bright = apply_all(parse_edits(f"brightness:{levels}"), image)
     for y in range(height):
         for x in range(width):
             assert (moved[(y + shift) % height, (x + shift) % width] == image[y, x]).all()
             assert bright[y, x, 0] == min(255, max(0, int(image[y, x, 0]) + levels))
-    top, left = min(crop, height - 1), min(crop, width - 1)
-    np.testing.assert_array_equal(cropped, image[top:, left:])
+    if crop < min(height, width):
+        np.testing.assert_array_equal(apply_all(parse_edits(f"crop:{crop}"), image), image[crop:, crop:])
     np.testing.assert_array_equal(apply_all(parse_edits(f"shift:{shift},shift:{-shift}"), image), image)
 
 
@@ -117,3 +121,30 @@ def test_the_command_prints_what_edits_cost(tmp_path, capsys):
     assert lines[0].startswith("No codec, shift:1,resize:0.5 between generations")
     assert lines[2].split() == ["1", "inf", "1.00000", "0.00"]
     assert [line.split()[0] for line in lines[2:]] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("text", ["crop:5", "crop:2,shift:1,crop:3", "crop:7", "crop:39", "crop:40", "crop:80"])
+def test_what_leaves_nothing_is_known_beforehand(text):
+    done, image, last = parse_edits(text), np.zeros((40, 60, 3), np.uint8), 1
+    while min(image.shape[:2]) > sum(edit.pixels for edit in done if isinstance(edit, Crop)):
+        image, last = apply_all(done, image), last + 1
+    with pytest.raises(BenchError, match="leaves nothing of an image of"):
+        apply_all(done, image)
+    check_size(done, (40, 60), last, "a")
+    with pytest.raises(
+        BenchError, match=rf"nothing of a \(60x40 pixels\) at generation {last + 1} of {last + 9}: crop"
+    ):
+        check_size(done, (40, 60), last + 9, "a")
+    check_size(parse_edits("shift:99,resize:0.05"), (1, 1), 1000, "a")
+
+
+def test_a_crop_that_leaves_nothing_is_one_sentence(tmp_path, capsys):
+    from bench.images import save_png
+
+    save_png(tmp_path / "a.png", astronaut()[:64, :96])
+    assert call(edits.main, ["crop:80", "--dataset", str(tmp_path), "--generations", "3"]) == USER_ERROR
+    assert capsys.readouterr().err == (
+        "--edit crop:80 leaves nothing of a (96x64 pixels) at generation 2 of 3: crop less, or ask for fewer "
+        "--generations.\n"
+    )
+    assert call(edits.main, ["crop:63", "--dataset", str(tmp_path), "--generations", "2"]) == 0
