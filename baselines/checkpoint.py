@@ -27,6 +27,7 @@ def save_checkpoint(
         base: a checkpoint beside ``path``, whose tensors are not stored again; ``small`` only.
     """
     held: dict[str, Tensor] = {}
+    card = {key: value for key, value in card.items() if key != "base"}  # of the file that the weights came from
     if base:
         held, _, digest = load_checkpoint(base)
         card = card | {"base": {"file": base.name, "sha256": digest}}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import platform
-import subprocess
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -20,8 +19,10 @@ from baselines.learned.system import SYSTEMS, System, system
 from baselines.training.beginning import continued, earlier, take_entropy, take_transform, taken_from
 from baselines.training.data import load_photographs
 from baselines.training.identity import FREE
-from baselines.training.loop import Budget, Trainer, TrainingOptions
+from baselines.training.loop import Trainer
 from baselines.training.losses import TAU, THETA
+from baselines.training.options import Budget, TrainingOptions
+from bench import provenance
 from bench.cli import Parser, run
 from bench.codec import BenchError
 
@@ -59,9 +60,7 @@ def parser() -> argparse.ArgumentParser:
         default=0.0,
         help="weight of the latents' deviation when the output is coded again, such as 100",
     )
-    p.add_argument(
-        "--only", default="", metavar="NAME,...", help="train these parameters alone, such as transform.restore"
-    )
+    p.add_argument("--only", metavar="NAME,...", help="train these parameters alone, such as transform.restore")
     p.add_argument("--data", type=Path, required=True, help="folder of training photographs")
     p.add_argument("--cache", type=Path, default=Path("training-runs/cache"), help="decoded photographs are kept here")
     p.add_argument("--out", type=Path, help="run folder (default: training-runs/SYSTEM-PRESET)")
@@ -100,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BenchError(f"--crop must be a multiple of 64{least}, got {args.crop}.")
     if args.threads:
         torch.set_num_threads(args.threads)
-    device = torch.device(args.device)
+    device = _device(args.device)
     chosen = system(args.system)
     config, suffix = configuration(args, chosen)
     options = training_options(args, chosen, config)
@@ -117,6 +116,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         weights = transform = entropy = None
     model = continued(weights, chosen, config, options.lagrangian) if weights else chosen.build(config)
     everything = load_photographs(args.data, args.cache)
+    if len(everything.offsets) < 4:
+        raise BenchError(
+            f"--data must hold at least 4 photographs, of which a quarter is held back; got {len(everything.offsets)}."
+        )
     train, held_back = everything.split(min(48, len(everything.offsets) // 4))
     if transform:
         take_transform(model, transform, chosen)
@@ -126,6 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if entropy:
         take_entropy(model, entropy)
     _check_names(model, options.only)
+    if not args.resume and (folder / "state.pt").exists():
+        raise BenchError(f"{folder} holds a training already: --resume goes on with it, --out chooses another folder.")
     trainer = Trainer(model, train.to(device), held_back, folder, options)
     if resumed:
         trainer.restore()
@@ -161,9 +166,19 @@ def _budget(args: argparse.Namespace) -> Budget:
     if not given:
         raise BenchError("How long to train is not said: give --minutes, --iterations, or both.")
     for name, value in given.items():
-        if value <= 0:
-            raise BenchError(f"--{name} must be above 0, got {value:g}.")
+        if not 0 < value < math.inf:
+            raise BenchError(f"--{name} must be a number above 0, got {value:g}.")
     return Budget(**given)
+
+
+def _device(name: str) -> torch.device:
+    """Raise BenchError where PyTorch knows or finds no such device."""
+    try:
+        torch.empty(0, device=name)
+        return torch.device(name)
+    except (RuntimeError, AssertionError) as error:
+        what = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
+        raise BenchError(f"--device must be cpu or a device that PyTorch finds here, got {name!r} ({what}).") from error
 
 
 def _check_names(model: LatentModel, only: str) -> None:
@@ -214,8 +229,8 @@ def training_options(args: argparse.Namespace, chosen: System, config: ModelConf
         raise BenchError(f"--lambda {wanted}: {args.system} trains one model for {_rates(chosen)}.")
     given = {f.name: getattr(args, f.name) for f in fields(TrainingOptions)}
     options = TrainingOptions(**{name: value for name, value in given.items() if value is not None})
-    if options.identity < 0 or (options.identity and options.distortion != "mse"):
-        raise BenchError(f"--identity must be 0 or more, and goes with --distortion mse; got {options.identity:g}.")
+    if options.identity and options.distortion != "mse":
+        raise BenchError("--identity goes with --distortion mse: leave one of them out.")
     if options.identity and options.bfloat16 and args.bfloat16 is not None:
         raise BenchError("--identity looks at fractions of a step, which bfloat16 has not: leave out --bfloat16.")
     if args.bfloat16 is None:
@@ -250,7 +265,7 @@ def card(
     device = (
         torch.cuda.get_device_name(trainer.device)
         if trainer.device.type == "cuda"
-        else platform.processor() or platform.machine()
+        else provenance.machine()["processor"]
     )
     return {
         "system": args.system,
@@ -261,25 +276,17 @@ def card(
             + (IDENTITY.format(options.identity, FREE) if options.identity else ""),
             "options": asdict(options),
             "iterations": trainer.iteration,
-            "images_seen": trainer.iteration * options.batch,
+            "images_seen": trainer.images,
             "minutes": round(trainer.seconds / 60, 1),
             "device": device,
             "threads": torch.get_num_threads(),
             "photographs": len(trainer.data.offsets),
             "data_digest": data,
             "torch": torch.__version__.split("+")[0],
-            "commit": commit(),
+            "commit": provenance.git_commit() or "unknown",
             "history": trainer.history,
         },
     }
-
-
-def commit() -> str:
-    """The git commit of the code, or "unknown" outside a checkout."""
-    done = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
-    )
-    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -93,6 +93,8 @@ class EverydayCodec(Codec):
         except (IndexError, StructError) as error:
             raise BitstreamError(f"{self.name}: the stream is damaged or foreign: it was cut in a header.") from error
         except BaseException as error:  # a panic inside a Rust binding is no Exception
+            if isinstance(error, CodecError) and not isinstance(error, BitstreamError):
+                raise  # such as of a decode that took too long: nothing is wrong with the stream
             what = " ".join(str(error).split()) or type(error).__name__
             raise BitstreamError(f"{self.name}: the stream is damaged or foreign: {what}") from error
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from baselines.compressai.packing import pack_value, unpack_value
 from baselines.compressai.zoo import library, user_class, zoo_class
+from baselines.learned.arithmetic import exact_convolutions
 from baselines.learned.official import read_state_dict
 from bench.codec import BenchError, BitstreamError, CodecError, CodecUnavailable, FloatImage
 
@@ -56,7 +57,7 @@ class Runtime:
         """(H, W, 3) on the scale 0 to 255 -> the model's strings and shape; ``gain`` is for models of variable rate."""
         pad, _ = padding(image.shape[0], image.shape[1], self.multiple)
         x = torch.tensor(image).permute(2, 0, 1)[None].to(self.device, torch.float32).div_(255)
-        with _calling("compress", CodecError), _coding():
+        with _calling("compress", CodecError), torch.no_grad(), exact_convolutions():
             coded = self.model.compress(torch.nn.functional.pad(x, pad), **self._scale(gain))
             value = (coded["strings"], coded["shape"])
         return pack_value(value)
@@ -72,7 +73,7 @@ class Runtime:
         if not isinstance(value, tuple) or len(value) != 2:
             raise BitstreamError("the stream does not hold strings and a shape.")
         pad, unpad = padding(height, width, self.multiple)
-        with _calling("decompress", BitstreamError), _coding():
+        with _calling("decompress", BitstreamError), torch.no_grad(), exact_convolutions():
             decoded = self.model.decompress(*value, **self._scale(gain))["x_hat"]
         size = (1, 3, height + pad[2] + pad[3], width + pad[0] + pad[1])
         if tuple(decoded.shape) != size:
@@ -122,14 +123,6 @@ def _loaded(name: str, path: Path) -> Any:
     except Exception as error:
         raise BenchError(f"{path} does not fit {name}: {_reason(error)}.") from error
     return model.eval().requires_grad_(False)
-
-
-@contextmanager
-def _coding() -> Iterator[None]:
-    """No gradients, and the same convolutions in both directions: what they differ in would be noise after decoding."""
-    cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-    with torch.no_grad(), cudnn:
-        yield
 
 
 @contextmanager

@@ -13,8 +13,6 @@ from torch import Tensor
 SCALE_MIN, SCALE_MAX, SCALE_LEVELS = 0.11, 256.0, 64
 """The field's scale table: 64 log-spaced levels."""
 
-SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_LEVELS - 1)
-
 
 def gaussian_likelihood(y: Tensor, scale: Tensor, mean: Tensor) -> Tensor:
     """P(y) = Phi((y - mean + 1/2) / scale) - Phi((y - mean - 1/2) / scale), floored at 1e-9; all tensors alike."""

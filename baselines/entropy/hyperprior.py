@@ -36,13 +36,13 @@ class EntropyConfig:
 
 
 class MaskedConv2d(nn.Conv2d):
-    """A k x k convolution that sees only positions decoded before its centre in raster order (mask A)."""
+    """A 5 x 5 convolution that sees only positions decoded before its centre in raster order (mask A)."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = CONTEXT_KERNEL) -> None:
-        super().__init__(inputs, outputs, kernel, padding=kernel // 2)
-        mask = torch.zeros(1, 1, kernel, kernel)
-        mask[..., : kernel // 2, :] = 1
-        mask[..., kernel // 2, : kernel // 2] = 1
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, CONTEXT_KERNEL, padding=CONTEXT_KERNEL // 2)
+        mask = torch.zeros(1, 1, CONTEXT_KERNEL, CONTEXT_KERNEL)
+        mask[..., : CONTEXT_KERNEL // 2, :] = 1
+        mask[..., CONTEXT_KERNEL // 2, : CONTEXT_KERNEL // 2] = 1
         self.register_buffer("mask", mask, persistent=False)
         self.mask: Tensor
 

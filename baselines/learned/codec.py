@@ -5,7 +5,9 @@ PyTorch is imported when the first image is coded, not before: listing codecs an
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import json
 from collections.abc import Sequence
 from functools import cache, cached_property
 from pathlib import Path
@@ -119,7 +121,7 @@ class LearnedCodec(Codec):
             "preset": _one([card.get("preset") for card in cards]),
             "training": _one([{k: training.get(k) for k in kept} for training in trainings]),
             "quantisation": self.quantisation,
-            "device": self.device.split(":")[0],
+            "device": "cpu" if self.device == "cpu" else "cuda, float32",
             "torch": importlib.metadata.version("torch").split("+")[0],
             "constriction": importlib.metadata.version("constriction"),
         }
@@ -147,13 +149,18 @@ class LearnedCodec(Codec):
         model = RateModel.from_dict(kept) if kept else None
         return None if model is None else model.level(image, bpp)
 
+    def rate_hint_id(self) -> str:
+        """What ``rate_hint`` answers by, which decides where rate control ends; "" without a fit."""
+        kept = card_of(self.path).get("rate_hint")
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16] if kept else ""
+
     def memory_needed(self, height: int, width: int) -> int:
         """Bytes that coding takes, about; 0 on a GPU, whose memory is its own."""
         if self.device != "cpu":
             return 0
         rows, columns = self._padded(height, width)
-        preset = str(card_of(self.path).get("preset"))
-        return needed(self.system, preset, rows * columns)
+        presets = {str(card_of(path).get("preset")) for path in self.paths}
+        return max(needed(self.system, preset, rows * columns) for preset in presets)
 
     def decode(self, stream: bytes) -> Image:
         return self._decode([self._parsed(stream)])[0]

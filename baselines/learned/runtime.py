@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from baselines.entropy.latents import HYPER_BOUND, LATENT_BITS, LatentCoder
+from baselines.learned.arithmetic import exact_convolutions
 from baselines.learned.system import system
 from baselines.learned.weights import load_model
 from bench.codec import CodecUnavailable, Image
@@ -45,6 +46,7 @@ class Runtime:
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
+    @exact_convolutions()
     def encode(self, images: Sequence[NDArray[Any]], level: float, centred: bool) -> list[tuple[bytes, int]]:
         """(H, W, 3) on the scale 0 to 255, padded, of one size -> bytes and bit length of the largest symbol of each.
 
@@ -77,7 +79,9 @@ class Runtime:
     ) -> Iterator[Tensor]:
         """Of each (3, H, W), padded, in [0, 1] but for over- and undershoot."""
         for (y, z), level in zip(latents, levels, strict=True):
-            yield self._image(y, z, level)
+            with exact_convolutions():
+                image = self._image(y, z, level)
+            yield image
 
     def _image(self, y: NDArray[Any], z: NDArray[np.int32], level: float) -> Tensor:
         y_hat = torch.from_numpy(y).to(self.device, torch.float32)[None]

@@ -8,7 +8,7 @@ import math
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,90 +17,15 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from baselines.learned.model import LatentModel
+from baselines.learned.official import mismatch
 from baselines.training.data import Photographs
-from baselines.training.identity import as_pixels
+from baselines.training.evaluation import evaluate
+from baselines.training.live import LiveLine
 from baselines.training.losses import level_of, rate, rate_distortion
 from baselines.training.maps import quality_maps
+from baselines.training.options import Budget, TrainingOptions
 from baselines.training.pool import LatentPool, coded_once
 from bench.codec import BenchError
-
-LATER = 5
-"""The generation that the evaluation looks at beside the first."""
-
-BAR = "{percentage:3.0f}% |{bar}| {elapsed}<{remaining} {postfix}"
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """How to train; all of it goes into the card.
-
-    Attributes:
-        batch, crop: images a step and their side in pixels (a multiple of 64). At 128 the entropy model learns what
-            zero padding does to 2 x 2 hyper-latents, and loses on whole images what it gains on such crops.
-        lr_entropy, lr_transform, lr_mix: peak Adam rates of the entropy model, the transform's networks and the
-            invertible 1x1 matrices (which start as a good basis and need small steps) with the model's other
-            ``careful_parts``.
-        warmup: iterations of linear learning-rate warm-up; the transform's begins with its first own iteration.
-        entropy_first: share of the budget, at its start, that trains the entropy model alone, on latents of a pool:
-            such an iteration costs a small part of a full one, and the transform's gradients mean little before.
-        decay: share of the budget, at its end, over which the rates fall as a cosine to a twentieth.
-        entropy_extra: further such iterations after every full one.
-        pool: crops whose latents are kept for them.
-        reuse: how often latents are learned from, on average, while the entropy model is trained alone.
-        again: share of the pool that comes from images coded once before; see ``training.pool``.
-        balance: see ``losses.rate_distortion``.
-        uniform: share of uniform quality maps.
-        clip: gradient norm.
-        ema: decay of the averaged weights, which are what is evaluated and shipped.
-        bfloat16: convolutions in bfloat16 (parameters, the rate and sums stay float32); by default where the device has
-            instructions for it.
-        seed: of crops, maps and initial weights.
-        lagrangian: lambda of a single-rate model, ``--lambda``; 0 trains a variable-rate one on quality maps.
-        distortion: ``mse`` of the reconstruction from rounded latents, or ``jacobian``: see ``training.jacobian``.
-        identity: weight, in bits a squared step, of what latents deviate by when the decoded image is coded again: see
-            ``training.identity``. 0 leaves the second coding out.
-        only: what is trained, as beginnings of names of parameters, separated by commas; empty: everything.
-    """
-
-    batch: int = 2
-    crop: int = 256
-    lr_entropy: float = 1e-3
-    lr_transform: float = 5e-4
-    lr_mix: float = 3e-5
-    warmup: int = 100
-    entropy_first: float = 0.3
-    decay: float = 0.4
-    entropy_extra: int = 3
-    pool: int = 512
-    reuse: int = 4
-    again: float = 0.25
-    balance: float = 0.4
-    uniform: float = 0.7
-    clip: float = 5.0
-    ema: float = 0.998
-    bfloat16: bool = True
-    seed: int = 0
-    lagrangian: float = 0.0
-    distortion: str = "mse"
-    identity: float = 0.0
-    only: str = ""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Where training ends: whichever comes first.
-
-    Attributes:
-        minutes: of wall time.
-        iterations: for models that are to be compared, whatever machine each was trained on.
-    """
-
-    minutes: float = math.inf
-    iterations: float = math.inf
-
-    def spent(self, seconds: float, iterations: int) -> float:
-        """The share of it that is used up."""
-        return max(seconds / (60 * self.minutes), iterations / self.iterations)
 
 
 class Trainer:
@@ -131,11 +56,12 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.optimizer = torch.optim.Adam(self._groups(), betas=(0.9, 0.99), eps=1e-9, fused=True)
         self.generator = torch.Generator().manual_seed(options.seed)
-        self.iteration, self.joint, self.seconds, self.skipped = 0, 0, 0.0, 0
+        self.iteration, self.joint, self.images, self.seconds, self.skipped = 0, 0, 0, 0.0, 0
         self.pool, self.worn = LatentPool(options.pool), 0
         self.history: list[dict[str, Any]] = []
         self.stopped = False
-        self.validation = held_back.crops(16, 256, torch.Generator().manual_seed(1), flip=False).to(self.device)
+        side = 256 if bool((held_back.sizes >= 256).all(1).any()) else options.crop
+        self.validation = held_back.crops(16, side, torch.Generator().manual_seed(1), flip=False).to(self.device)
 
     def _groups(self) -> list[dict[str, Any]]:
         groups: dict[str, list[nn.Parameter]] = {"entropy": [], "mix": [], "transform": []}
@@ -216,6 +142,7 @@ class Trainer:
         """Crops (B, 3, crop, crop) and their quality maps (B, 1, crop, crop)."""
         o = self.options
         x = self.data.crops(o.batch, o.crop, self.generator).contiguous(memory_format=torch.channels_last)
+        self.images += o.batch
         return x, self._levels().to(self.device)
 
     def _autocast(self) -> torch.autocast:
@@ -240,41 +167,15 @@ class Trainer:
             if value.is_floating_point():
                 self.average[key].lerp_(value, 1 - decay)
 
-    @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """bpp and PSNR in dB of the averaged weights on held-back crops: rounded latents, estimated rate.
-
-        The keys end in the level: _10, _50, _90 for L = 0.1, 0.5, 0.9; in nothing for a single-rate model. Where
-        ``identity`` is trained for, bpp_later and psnr_later are those of generation LATER.
-        """
-        levels = {"": 0.0} if self.options.lagrangian else {"_10": 0.1, "_50": 0.5, "_90": 0.9}
+        """``evaluation.evaluate`` of the averaged weights on held-back crops."""
         kept = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.model.load_state_dict(self.average)
         self.model.eval()
-        out: dict[str, float] = {}
-        for key, level in levels.items():
-            bits, psnr, x = 0.0, 0.0, self.validation
-            later = [0.0, 0.0]
-            for part in x.split(4):
-                result = self.model(part, level, noise=False)
-                bits += float((result.y_bits + result.z_bits).sum())
-                psnr += _psnr(result.x_hat.clamp(0, 1), part)
-                if self.options.identity:
-                    its_bits, images = self._generation_later(result.x_hat, level)
-                    later = [later[0] + its_bits, later[1] + _psnr(images, part)]
-            out |= {f"bpp{key}": bits / x[:, 0].numel(), f"psnr{key}": psnr / len(x)}
-            if self.options.identity:
-                out |= {f"bpp_later{key}": later[0] / x[:, 0].numel(), f"psnr_later{key}": later[1] / len(x)}
+        out = evaluate(self.model, self.validation, bool(self.options.lagrangian), self.options.identity > 0)
         self.model.load_state_dict(kept)
         self.model.train()
         return out
-
-    def _generation_later(self, x_hat: Tensor, level: float) -> tuple[float, Tensor]:
-        """Bits in all, and images, of generation LATER, from the images of generation 1, not clamped."""
-        for _ in range(LATER - 1):
-            result = self.model(as_pixels(x_hat).contiguous(memory_format=torch.channels_last), level, noise=False)
-            x_hat = result.x_hat
-        return float((result.y_bits + result.z_bits).sum()), as_pixels(x_hat)
 
     def run(self, budget: Budget, evaluate_every: float = 5.0, on_evaluation: Callable[[], None] | None = None) -> None:
         """Train for ``budget`` more. The learning rate falls towards its end, whatever came before.
@@ -287,30 +188,22 @@ class Trainer:
         for stop in (signal.SIGINT, signal.SIGTERM):
             signal.signal(stop, self._stop)
         begin, start_seconds, next_evaluation = time.monotonic(), self.seconds, evaluate_every * 60
-        bar = tqdm(total=1000, bar_format=BAR, mininterval=1, dynamic_ncols=True)
         losses: list[tuple[float, float, float]] = []
         first = self.iteration
-        # training ends on Ctrl-C or SIGTERM as at the end of its budget: with the state saved
-        while not self.stopped and (progress := budget.spent(time.monotonic() - begin, self.iteration - first)) < 1:
-            self._set_rates(progress)
-            rate_only = self._rate_only(progress)
-            values = self.step(rate_only)
-            if not rate_only or progress < self.options.entropy_first:
-                losses.append(values)
-            self.seconds = start_seconds + time.monotonic() - begin
-            bar.update(max(0, round(1000 * progress) - bar.n))
-            if self.iteration % 20 == 0:
-                mean = torch.tensor(losses[-20:]).mean(0).tolist()
-                speed = (self.iteration - first) * self.options.batch / (time.monotonic() - begin)
-                psnr = -10 * math.log10(max(mean[2], 1e-10))
-                bar.set_postfix_str(
-                    f"it {self.iteration} loss {mean[0]:.3f} bpp {mean[1]:.3f} psnr {psnr:.2f} {speed:.1f} img/s"
-                )
-            if time.monotonic() - begin > next_evaluation:
-                next_evaluation += evaluate_every * 60
-                self._report(losses, on_evaluation)
-                losses = losses[-20:]
-        bar.close()
+        with LiveLine(self.device, self.images) as line:
+            # training ends on Ctrl-C or SIGTERM as at the end of its budget: with the state saved
+            while not self.stopped and (progress := budget.spent(time.monotonic() - begin, self.iteration - first)) < 1:
+                self._set_rates(progress)
+                rate_only = self._rate_only(progress)
+                values = self.step(rate_only)
+                if not rate_only or progress < self.options.entropy_first:
+                    losses.append(values)
+                self.seconds = start_seconds + time.monotonic() - begin
+                line.update(progress, self.iteration, losses, self.images, self.history)
+                if time.monotonic() - begin > next_evaluation:
+                    next_evaluation += evaluate_every * 60
+                    self._report(losses, on_evaluation)
+                    losses = losses[-20:]
         self._report(losses, on_evaluation)
 
     def _stop(self, *_: object) -> None:
@@ -338,6 +231,7 @@ class Trainer:
             "noise": torch.get_rng_state(),
             "iteration": self.iteration,
             "joint": self.joint,
+            "images": self.images,
             "seconds": self.seconds,
             "skipped": self.skipped,
             "pool": self.pool.state(),
@@ -360,7 +254,7 @@ class Trainer:
         """Continue exactly where ``save`` left off (on the same kind of device).
 
         Raises:
-            BenchError: other parameters were trained there.
+            BenchError: another model, or other parameters of it, were trained there.
         """
         state: dict[str, Any] = torch.load(self.folder / "state.pt", map_location=self.device, weights_only=True)
         only = json.loads(state["options"]).get("only", "")
@@ -369,6 +263,11 @@ class Trainer:
             raise BenchError(
                 f"What is in {self.folder} was trained with {told[0]} and can't go on with {told[1]}: "
                 "repeat the option, or begin with its checkpoint by --weights and another --out."
+            )
+        if problem := mismatch(self.model.state_dict(), state["model"]):
+            raise BenchError(
+                f"What is in {self.folder} is another model than the options ask for: {problem}; "
+                "repeat the options it was trained with, or choose another --out."
             )
         self.model.load_state_dict(state["model"])
         self.average = state["average"]
@@ -381,7 +280,7 @@ class Trainer:
         if "noise_cuda" in state and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["noise_cuda"].cpu(), self.device)
         self.iteration, self.seconds, self.skipped = state["iteration"], state["seconds"], state["skipped"]
-        self.joint = state.get("joint", state["iteration"])  # states of before had none
+        self.joint, self.images = state["joint"], state["images"]
         self.pool.restore(state["pool"])
         self.worn = state["worn"]
         self.history = json.loads(state["history"])
@@ -389,8 +288,3 @@ class Trainer:
     def averaged(self) -> dict[str, Tensor]:
         """The weights to ship."""
         return self.average
-
-
-def _psnr(x_hat: Tensor, x: Tensor) -> float:
-    """Sum of the images' PSNR in dB; both (B, 3, H, W) in [0, 1]."""
-    return float((-10 * torch.log10(((x_hat - x) ** 2).mean((1, 2, 3)))).sum())

@@ -12,6 +12,7 @@ from everyday_cases import NAMES, codec_or_skip, photo
 from PIL import Image as PILImage
 
 from bench.codec import BitstreamError, Codec
+from bench.limits import CodecTimeout
 from bench.registry import create
 
 
@@ -131,3 +132,15 @@ def test_a_lossless_file_is_refused(name: str, format: str) -> None:
     PILImage.fromarray(photo(40, 40)).save(file, format, lossless=True)
     with pytest.raises(BitstreamError, match="plain"):
         codec.decode(file.getvalue())
+
+
+def test_a_decode_that_takes_too_long_is_no_damaged_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    codec = create("jpeg")
+    stream = stream_of(codec)
+
+    def alarm(stream: bytes) -> None:
+        raise CodecTimeout("jpeg: decode took longer than 0.2 s")
+
+    monkeypatch.setattr(codec, "read", alarm)
+    with pytest.raises(CodecTimeout, match="longer than"):
+        codec.decode(stream)

@@ -120,7 +120,7 @@ def test_the_command_line_trains_a_part_and_says_so(
             ["--only", "transform.restore,decoder"],
             "--only decoder: nothing in this model is called so; it has ",
         ),
-        (["--identity", "-1"], "--identity must be 0 or more, and goes with --distortion mse; got -1"),
+        (["--identity", "-1"], "--identity must be a number of at least 0, got -1"),
         (["--identity", "1", "--distortion", "jacobian"], "goes with --distortion mse"),
         (["--identity", "1", "--bfloat16"], "leave out --bfloat16"),
         (["--only", "transform.restore", "--entropy-first", "1"], "--entropy-first trains the entropy model, which"),

@@ -48,3 +48,9 @@ def test_a_huge_image_is_refused_before_it_is_coded(monkeypatch):
     monkeypatch.setattr(memory, "_own", lambda: 0)
     with pytest.raises(GenerationFailed, match="use smaller images"):
         Calls().code(codec, np.zeros((8, 8, 3), np.uint8), Step(quality=0.5))
+
+
+def test_a_family_of_checkpoints_needs_what_its_files_need():
+    assert create("xie").memory_needed(1365, 2048) == create("xie[checkpoint=xie-compact-0.018]").memory_needed(
+        1365, 2048
+    )

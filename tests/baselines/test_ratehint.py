@@ -79,3 +79,16 @@ def test_shipped_hint_is_near():
     assert 0 < level < 1
     bpp = 8 * len(codec.encode(image, level)) / image.shape[0] ** 2
     assert abs(math.log(bpp)) < 0.5  # noise is no photograph
+
+
+def test_another_fit_is_another_id(tmp_path):
+    shutil.copy(SHIPPED / "iat-compact.safetensors", tmp_path)
+    codec = create(f"iat[checkpoint={tmp_path / 'iat-compact.safetensors'}]")
+    assert codec.rate_hint_id() == ""
+    card = json.loads((SHIPPED / "iat-compact.json").read_text())
+    (tmp_path / "iat-compact.json").write_text(json.dumps(card))
+    first = codec.rate_hint_id()
+    assert first == create("iat").rate_hint_id() != ""
+    card["rate_hint"]["residual"] = 0.5
+    (tmp_path / "iat-compact.json").write_text(json.dumps(card))
+    assert codec.rate_hint_id() not in ("", first)

@@ -68,12 +68,24 @@ def test_a_file_may_hold_only_what_differs_from_another(tmp_path: Path) -> None:
     whole.unlink()
     with pytest.raises(BenchError, match=r"differs from first\.safetensors, which is not beside it"):
         load_checkpoint(part)
-    save_checkpoint(part, tensors, CARD | {"base": {"file": part.name, "sha256": "0"}})
+    whole_ones = {name: value.contiguous() for name, value in tensors.items()}
+    part.write_bytes(save(whole_ones, {"card": json.dumps(CARD | {"base": {"file": part.name, "sha256": "0"}})}))
     with pytest.raises(BenchError, match="not from the one beside it"):
         load_checkpoint(part)
-    save_checkpoint(part, tensors, CARD | {"base": 3})
+    part.write_bytes(save(whole_ones, {"card": json.dumps(CARD | {"base": 3})}))
     with pytest.raises(BenchError, match="not a readable safetensors checkpoint"):
         load_checkpoint(part)
+
+
+def test_what_is_made_of_a_file_with_a_base_is_whole(tmp_path: Path) -> None:
+    base, part = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    save_checkpoint(base, {"a": torch.ones(3)}, CARD, small=True)
+    save_checkpoint(part, {"a": torch.ones(3), "b": torch.zeros(2)}, CARD, small=True, base=base)
+    other = tmp_path / "elsewhere"
+    assert main([str(part), "--into", str(other)]) == 0
+    tensors, card, _ = load_checkpoint(other / part.name)
+    assert "base" not in card
+    assert tensors["a"].tolist() == [1, 1, 1]
 
 
 def test_a_few_large_values_do_not_make_the_others_coarse() -> None:

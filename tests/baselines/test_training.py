@@ -1,6 +1,7 @@
 """Training: data, maps and losses as stated, exact resumption, and a step that learns."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from baselines.learned.system import system
 from baselines.learned.weights import load_model
 from baselines.train import main
 from baselines.training.data import Photographs, load_photographs
+from baselines.training.live import LiveLine
 from baselines.training.loop import Trainer
 from baselines.training.losses import lagrangian, rate_distortion
 from baselines.training.maps import quality_maps
+from bench import provenance
 from bench.codec import BenchError
 
 
@@ -123,6 +126,36 @@ def test_a_step_with_a_bad_gradient_changes_nothing(folder: Path, tmp_path: Path
     assert all(torch.equal(v, before[k]) for k, v in trainer.model.state_dict().items())
 
 
+def test_images_are_counted_where_the_model_sees_them(folder: Path, tmp_path: Path) -> None:
+    trainer = trainer_in(tmp_path, load_photographs(folder))
+    trainer.step()
+    assert trainer.images == OPTIONS.batch
+    while len(trainer.pool) < 8 * OPTIONS.batch:  # filled first
+        trainer.step(rate_only=True)
+    seen = trainer.images
+    assert seen == 8 * OPTIONS.batch
+    trainer.step(rate_only=True)
+    assert trainer.images == seen
+    trainer.save()
+    again = trainer_in(tmp_path, load_photographs(folder))
+    again.restore()
+    assert again.images == seen
+
+
+def test_the_line_tells_speed_and_psnr_at_three_levels(capsys: pytest.CaptureFixture[str]) -> None:
+    history = [{"psnr_10": 28.123, "psnr_50": 32.456, "psnr_90": 36.789}]
+    with LiveLine(torch.device("cpu"), images=0) as line:
+        line.update(0.5, 20, [(1.5, 0.75, 1e-3)] * 20, 40, history)
+        told = line.bar.postfix
+    assert "loss 1.500 bpp 0.750 psnr 30.00 held back 28.12/32.46/36.79 dB" in told
+    assert "images/s" in told
+    assert "busy" in told
+    capsys.readouterr()
+    with LiveLine(torch.device("cpu"), images=0) as line:
+        line.update(0.5, 20, [(1.5, 0.75, 0.0)], 40, [])
+        assert "psnr" not in line.bar.postfix
+
+
 def test_training_lowers_the_loss(folder: Path, tmp_path: Path) -> None:
     trainer = trainer_in(tmp_path, load_photographs(folder))
     losses = []
@@ -145,16 +178,27 @@ def test_command_line_trains_stops_and_resumes(folder: Path, tmp_path: Path, mon
     assert (tmp_path / "run" / "iat-compact.safetensors").exists()
     card = json.loads((tmp_path / "run" / "iat-compact.json").read_text())
     assert card["training"]["start"].startswith("KLT")
-    with pytest.raises(BenchError, match="--minutes must be above 0"):
+    with pytest.raises(BenchError, match="--minutes must be a number above 0, got 0"):
         main([*arguments, "--minutes", "0"])
     without = [each for each in arguments if each not in ("--minutes", "0.01")]
-    with pytest.raises(BenchError, match="--iterations must be above 0"):
+    with pytest.raises(BenchError, match="--iterations must be a number above 0, got -3"):
         main([*without, "--iterations", "-3"])
     with pytest.raises(BenchError, match="give --minutes, --iterations, or both"):
         main(without)
-    assert main([*without, "--iterations", "7"]) == 0
-    card = json.loads((tmp_path / "run" / "iat-compact.json").read_text())
-    assert (card["training"]["iterations"], card["training"]["images_seen"]) == (7, 7)
+    with pytest.raises(BenchError, match=r"run holds a training already: --resume goes on with it, --out chooses"):
+        main([*without, "--iterations", "7"])
+    other = ["--out", str(tmp_path / "other"), "--entropy-first", "0", "--entropy-extra", "0"]
+    assert main([*without, *other, "--iterations", "7"]) == 0
+    training = json.loads((tmp_path / "other" / "iat-compact.json").read_text())["training"]
+    assert (training["iterations"], training["images_seen"]) == (7, 7)
+    assert training["device"] == provenance.machine()["processor"]
+    with pytest.raises(BenchError, match=r"run is another model than the options ask for: .* repeat the options"):
+        main([*arguments, "--resume", "--no-context"])
+    for option, value in (("--lr-entropy", "-1"), ("--warmup", "0"), ("--minutes", "nan")):
+        with pytest.raises(BenchError, match=f"{option} must be a number"):
+            main([*arguments, option, value])
+    with pytest.raises(BenchError, match="--device must be cpu or a device that PyTorch finds here, got 'nowhere'"):
+        main([*arguments, "--device", "nowhere"])
     with pytest.raises(BenchError, match="--crop must be a multiple of 64"):
         main([*arguments, "--crop", "100"])
 
@@ -206,6 +250,12 @@ def test_training_goes_on_from_a_checkpoint(folder: Path, tmp_path: Path, monkey
         main([*arguments, "--minutes", "1", "--weights", "nothing.safetensors"])
     with pytest.raises(BenchError, match=r"No checkpoint at .*nothing.*; name another with --entropy"):
         main([*arguments, "--minutes", "1", "--entropy", "nothing"])
+    few = tmp_path / "few"
+    few.mkdir()
+    for name in ("1", "2", "3"):
+        shutil.copy(folder / f"{name}.png", few)
+    with pytest.raises(BenchError, match=r"--data must hold at least 4 photographs, .* got 3"):
+        main([*arguments, "--minutes", "1", "--data", str(few)])
     spoilt = tmp_path / "spoilt"
     spoilt.mkdir()
     (spoilt / "text.png").write_text("no image")

@@ -20,7 +20,8 @@ from baselines.learned.config import ModelConfig
 from baselines.learned.system import system
 from baselines.train import main
 from baselines.training.data import load_photographs
-from baselines.training.loop import Trainer, TrainingOptions
+from baselines.training.loop import Trainer
+from baselines.training.options import TrainingOptions
 from bench.codec import BenchError
 from bench.registry import create
 

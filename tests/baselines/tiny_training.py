@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from baselines.iat.config import IATConfig
-from baselines.training.loop import TrainingOptions
+from baselines.training.options import TrainingOptions
 
 TINY = IATConfig(
     latent=24,
