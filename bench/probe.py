@@ -90,7 +90,7 @@ def measure(task: Task, settings: Settings, budget: float) -> Probe:
     codecs = [make_codec(spec, settings) for spec in task.specs]
     begun = time.perf_counter()
     for codec in codecs:
-        with suppress(Exception):  # the chain will say what is wrong
+        with suppress(Exception, SystemExit):  # the chain will say what is wrong
             corner = np.ascontiguousarray(pixels[:64, :64])
             codec.decode(codec.encode(corner, codec.quality.default))
     load_s = time.perf_counter() - begun

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench import memory
 from bench.cluster import Cluster, WorkerLost
-from bench.codec import BenchError, EstimatesMemory, Image
+from bench.codec import BenchError, EstimatesMemory, Image, one_sentence
 from bench.datasets import ImageRef
 from bench.interrupt import Interrupts
 from bench.meter import Meter, advance
@@ -91,7 +91,10 @@ def _with_room(tasks: Sequence[Task], settings: Settings, say: Callable[[str], N
 
 def _need(spec: CodecSpec, task: Task, settings: Settings) -> int:
     codec = make_codec(spec, settings)
-    return codec.memory_needed(*task.size) if isinstance(codec, EstimatesMemory) else 0
+    if not isinstance(codec, EstimatesMemory):
+        return 0
+    with one_sentence(f"{codec.name}: memory_needed()"):
+        return int(codec.memory_needed(*task.size))
 
 
 def store_lost(task: Task, store: Store, settings: Settings, reason: str) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from bench.codec import Codec
+from bench.codec import Codec, one_sentence
 from bench.registry import CodecSpec, create
 from bench.schedule import Planned, Schedule
 
@@ -108,9 +108,14 @@ def identity_of(codec: Codec) -> dict[str, Any]:
 def hints_of(codecs: Sequence[Codec]) -> tuple[str, ...]:
     """A word for where each codec lets rate control begin, its ``rate_hint_id``; "" where it has none.
 
-    It is no part of a codec's identity, as it changes nothing at a given quality.
+    It is no part of a codec's identity, as it changes nothing at a given quality. Raises BenchError where one fails.
     """
-    return tuple(str(codec.rate_hint_id()) if hasattr(codec, "rate_hint_id") else "" for codec in codecs)
+    return tuple(map(_hint_of, codecs))
+
+
+def _hint_of(codec: Codec) -> str:
+    with one_sentence(f"{codec.name}: rate_hint_id()"):
+        return str(codec.rate_hint_id()) if hasattr(codec, "rate_hint_id") else ""
 
 
 @lru_cache(maxsize=32)

@@ -83,6 +83,16 @@ class Exits(Whole):
     name = "exits"
     def encode(self, image, quality):
         sys.exit(5)
+
+class Memory(Whole):
+    name = "hungry"
+    def memory_needed(self, height, width):
+        raise KeyError("size")
+
+class Hint(Whole):
+    name = "hinting"
+    def rate_hint_id(self):
+        sys.exit("no card")
 """
 
 BROKEN = {
@@ -119,8 +129,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def code(codec: str) -> int:
-    return call(reencode.main, ["--codec", codec, "--dataset", "one.png", "--generations", "2", "--out", "run"])
+def code(codec: str, *more: str) -> int:
+    argv = ["--codec", codec, "--dataset", "one.png", "--generations", "2", "--out", "run", *more]
+    return call(reencode.main, argv)
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -159,3 +170,24 @@ def test_one_that_exits_is_a_failed_generation_and_the_others_go_on(capsys: pyte
     table = pd.read_parquet(Path("run") / "generations.parquet")
     assert set(table[table["codec"] == "whole"]["status"]) == {"ok"}
     assert "failed" in set(table[table["codec"] == "exits"]["status"])
+
+
+def test_a_dry_run_says_that_one_exits_and_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert code("mine:Exits,mine:Whole", "--dry-run") == 1
+    said = capsys.readouterr().out
+    assert "exits, quality:5: the probe failed: exits: encode raised SystemExit: 5." in said
+    assert "To do: 2 chains" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("Memory", "hungry: memory_needed() raised KeyError: 'size'.\n"),
+        ("Hint", "hinting: rate_hint_id() raised SystemExit: no card.\n"),
+    ],
+)
+def test_what_is_asked_before_coding_fails_in_a_sentence(
+    name: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert code(f"mine:{name}") == 2
+    assert capsys.readouterr().err == sentence
