@@ -23,7 +23,7 @@ from baselines.training.loop import Trainer
 from baselines.training.losses import TAU, THETA
 from baselines.training.options import Budget, TrainingOptions
 from bench import provenance
-from bench.cli import Parser, run
+from bench.cli import INTERRUPTED, OK, Parser, run
 from bench.codec import BenchError
 
 LOSS = f"bpp + 255^2 mean(Lambda (x - x_hat)^2), Lambda = {THETA} exp({TAU} L)"
@@ -158,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     trainer.run(budget, args.evaluate_every, export)
     print(f"checkpoint {path}")
-    return 0
+    return INTERRUPTED if trainer.stopped else OK
 
 
 def _budget(args: argparse.Namespace) -> Budget:

@@ -1,0 +1,139 @@
+"""``python -m baselines.recipe NAME``: train a checkpoint of ours again, all its steps in one command.
+
+    python -m baselines.recipe                                       lists the recipes
+    python -m baselines.recipe iat-equal --data PHOTOGRAPHS
+    python -m baselines.recipe iat-compact --data PHOTOGRAPHS --scale 10   ten times the budget
+    python -m baselines.recipe sft-compact --show                    prints the commands; nothing is trained
+
+Recipes are in ``baselines/recipes.toml``, a step a command line of ``baselines.train`` or ``baselines.average``. What
+was stopped, by Ctrl-C, SIGTERM or worse, goes on where its state was last saved when the same command is started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import shlex
+import tomllib
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from bench.cli import OK, Parser, run
+from bench.codec import BenchError
+
+FILE = Path(__file__).with_name("recipes.toml")
+
+BUDGETS = {"--minutes": "minutes", "--iterations": "iteration"}
+"""Options of baselines.train that end a step, and the column of its log that says how much of them was used."""
+
+
+def parser() -> argparse.ArgumentParser:
+    p = Parser(
+        prog="python -m baselines.recipe", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument("name", nargs="?", help="of a recipe; none lists them")
+    p.add_argument("--data", type=Path, help="folder of training photographs")
+    p.add_argument("--out", type=Path, default=Path("training-runs"), help="the recipe gets a folder of its name there")
+    p.add_argument("--scale", type=float, default=1.0, help="of all budgets, such as 0.01 for a rehearsal")
+    p.add_argument("--device", help="see baselines.train")
+    p.add_argument("--threads", help="see baselines.train")
+    p.add_argument("--show", action="store_true", help="print the commands and train nothing")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    recipes = read()
+    if args.name is None:
+        print("\n".join(f"{name:<20} {about}" for name, (about, _) in recipes.items()))
+        return OK
+    if args.name not in recipes:
+        close = get_close_matches(args.name, recipes, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise BenchError(f"Unknown recipe {args.name!r}: {hint}python -m baselines.recipe lists them.")
+    if not 0 < args.scale < math.inf:
+        raise BenchError(f"--scale must be a number above 0, got {args.scale:g}.")
+    if args.data is None and not args.show:
+        raise BenchError("Which photographs to train on is not said: name their folder with --data.")
+    folder = args.out / args.name
+    more = ["--data", str(args.data or "PHOTOGRAPHS"), "--cache", str(args.out / "cache")]
+    for option in ("device", "threads"):
+        if (value := getattr(args, option)) is not None:
+            more += [f"--{option}", value]
+    done = folder / "steps-done.json"
+    for step in steps(recipes[args.name][1], folder, args.scale, more):
+        if args.show:
+            print("python -m baselines." + shlex.join(step))
+            continue
+        finished = json.loads(done.read_text()) if done.is_file() else []
+        if step in finished:
+            continue
+        code = _take(step)
+        if code != OK:
+            return code
+        done.parent.mkdir(parents=True, exist_ok=True)
+        done.write_text(json.dumps([*finished, step], indent=1) + "\n")
+    return OK
+
+
+def read(file: Path = FILE) -> dict[str, tuple[str, list[str]]]:
+    """What each recipe makes, and its steps with ``{short}`` filled in, by name."""
+    found = tomllib.loads(file.read_text(encoding="utf-8"))
+    short = found.pop("short")
+    return {
+        name: (recipe["about"], [step.replace("{short}", short) for step in recipe["steps"]])
+        for name, recipe in found.items()
+    }
+
+
+def steps(lines: Sequence[str], folder: Path, scale: float = 1.0, more: Sequence[str] = ()) -> list[list[str]]:
+    """The steps of a recipe as words: a tool of ``baselines`` and its arguments.
+
+    Args:
+        lines: as in the file.
+        folder: what ``{out}`` stands for.
+        scale: of budgets.
+        more: arguments of every training.
+    """
+    found = []
+    for line in lines:
+        words = [word.replace("{out}", str(folder)) for word in line.split()]
+        for option in BUDGETS.keys() & set(words):
+            at = words.index(option) + 1
+            budget = float(words[at]) * scale
+            words[at] = f"{max(1, round(budget)) if option == '--iterations' else budget:g}"
+        found.append(words + (list(more) if words[0] == "train" else []))
+    return found
+
+
+def _take(step: list[str]) -> int:
+    """Take one step, of a training what is left of its budget; return its exit code."""
+    from baselines import average, train
+
+    print("python -m baselines." + shlex.join(step), flush=True)
+    if step[0] == "average":
+        return average.main(step[1:])
+    words = [*step[1:], "--resume"]
+    option = next(iter(BUDGETS.keys() & set(words)))
+    at = words.index(option) + 1
+    left = float(words[at]) - _used(Path(words[words.index("--out") + 1]), BUDGETS[option])
+    if left <= 0:
+        return OK
+    words[at] = f"{left:g}"
+    return train.main(words)
+
+
+def _used(folder: Path, column: str) -> float:
+    """Minutes or iterations that the training in ``folder`` had before it was stopped."""
+    log = folder / "log.csv"
+    if not log.is_file() or not (folder / "state.pt").is_file():
+        return 0.0
+    with log.open(newline="") as file:
+        return max((float(row[column]) for row in csv.DictReader(file)), default=0.0)
+
+
+if __name__ == "__main__":
+    run(main)

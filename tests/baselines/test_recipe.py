@@ -1,0 +1,109 @@
+"""Recipes: what they say is what the cards say, and a training that was stopped goes on."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_training import TINY, draw_photographs
+
+from baselines import average, recipe, train
+from baselines.checkpoint import load_checkpoint
+from baselines.iat.config import PRESETS
+from baselines.learned.files import SHIPPED
+from baselines.learned.system import system
+from bench.codec import BenchError
+from bench.experiment import FOLDER
+
+RECIPES = recipe.read()
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
+def test_a_recipe_says_what_the_card_says(name: str) -> None:
+    steps = recipe.steps(RECIPES[name][1], Path("out") / name, more=["--data", "photographs"])
+    last = [step for step in steps if step[0] == "train"][-1]
+    args = train.parser().parse_args(last[1:])
+    chosen = system(args.system)
+    config, _ = train.configuration(args, chosen)
+    card = json.loads((SHIPPED / f"{name}.json").read_text())
+    recorded = card["training"]["options"]
+    said = asdict(train.training_options(args, chosen, config))
+    compared = recorded.keys() - {"bfloat16"}  # by default what the processor is quick at
+    assert {key: said[key] for key in compared} == {key: recorded[key] for key in compared}
+    assert json.loads(json.dumps(config.to_dict())) == card["config"]
+    minutes = sum(train.parser().parse_args(step[1:]).minutes for step in steps if step[0] == "train")
+    before = card["training"].get("before", {}) if name in ("iat-compact", "sft-compact") else {}
+    spent = card["training"]["minutes"] + (before.get("minutes", 0) if name == "sft-compact" else 0)
+    assert minutes == pytest.approx(spent, abs=0.2)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_all_steps_are_commands(name: str) -> None:
+    for step in recipe.steps(RECIPES[name][1], Path("out"), 0.5, ["--data", "photographs"]):
+        tool = {"train": train, "average": average}[step[0]]
+        tool.parser().parse_args(step[1:] if step[0] == "average" else [*step[1:], "--resume"])
+
+
+def test_experiments_find_what_recipes_make() -> None:
+    named = "".join(path.read_text() for path in FOLDER.glob("*.toml"))
+    for name in ("iat-equal", "ainn-full", "ainn-no-pdm", "ainn-no-cfrm", "ainn-no-fdsm"):
+        assert f"checkpoint=training-runs/{name}/" in named
+
+
+@pytest.fixture
+def two_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(PRESETS, "compact", TINY)
+    file = tmp_path / "recipes.toml"
+    one = "{out}/1/iat-compact.safetensors"
+    file.write_text(
+        'short = "--batch 1 --crop 64 --entropy-first 0 --no-bfloat16"\n[two]\nabout = "x"\nsteps = [\n'
+        '"train iat --iterations 400 {short} --out {out}/1",\n'
+        f'"average {one} {one} --share 0.5 --out {{out}}/a.safetensors",\n'
+        '"train iat --iterations 200 --weights {out}/a.safetensors {short} --out {out}"]\n'
+    )
+    monkeypatch.setattr(recipe, "read", lambda: RECIPES | _read(file))
+    photographs = draw_photographs(tmp_path / "photographs")
+    return ["two", "--data", str(photographs), "--scale", "0.01", "--threads", "1", "--device", "cpu"]
+
+
+_read = recipe.read
+
+
+def _iterations(folder: str) -> int:
+    with Path("training-runs", "two", folder, "log.csv").open(newline="") as file:
+        return int(list(csv.DictReader(file))[-1]["iteration"])
+
+
+def test_the_steps_are_taken_once(two_steps: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert recipe.main(two_steps) == 0
+    assert (_iterations("1"), _iterations("")) == (4, 2)
+    card = load_checkpoint(Path("training-runs/two/iat-compact.safetensors"))[1]
+    assert card["training"]["start"].startswith("the weights of a.safetensors")
+    capsys.readouterr()
+    assert recipe.main(two_steps) == 0
+    assert capsys.readouterr().out == ""
+    with pytest.raises(BenchError, match="did you mean two"):
+        recipe.main(["tow"])
+
+
+def test_what_was_stopped_goes_on_with_the_rest_of_its_budget(
+    two_steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = train.Trainer.step
+
+    def stopping(self: train.Trainer, rate_only: bool = False) -> Any:
+        values = step(self, rate_only)
+        self.stopped = self.iteration == 3
+        return values
+
+    monkeypatch.setattr(train.Trainer, "step", stopping)
+    assert recipe.main(two_steps) == 130
+    assert _iterations("1") == 3
+    assert not Path("training-runs/two/a.safetensors").exists()
+    assert recipe.main(two_steps) == 0
+    assert (_iterations("1"), _iterations("")) == (4, 2)
