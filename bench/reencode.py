@@ -16,7 +16,7 @@ from bench.datasets import load
 from bench.registry import takes
 from bench.run import Request, execute
 from bench.schedule_options import DEFAULT_CODEC, DEFAULT_GENERATIONS, Point, add_options, generations, points
-from bench.task import EVERY, Settings, make_codec
+from bench.task import EVERY, Settings, remote_codec, usable_codec
 
 SNAPSHOTS = "0,1,2,5,10,20,50"
 
@@ -39,7 +39,8 @@ def request(options: argparse.Namespace, command: str) -> Request:
     """
     settings = run_settings(options)
     snapshots = _snapshots(options.snapshots)
-    chosen = points(options, functools.partial(make_codec, settings=settings))
+    far = options.backend != "local" and options.rate_by == "image" and not options.dry_run  # nothing is coded here
+    chosen = points(options, functools.partial(remote_codec if far else usable_codec, settings=settings))
     values = vars(options) | {"generations": generations(options)}
     if options.chain is None:
         values["codec"] = DEFAULT_CODEC if options.codec is None else options.codec

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.codec import BenchError, Codec, CodecUnavailable
+from bench.codec import BenchError, Codec
 from bench.coding import CARRIERS, check_carrier
 from bench.edits import parse_edits
 from bench.ratecontrol import SIDES, TOLERANCE, Side
-from bench.registry import CodecSpec, available, identity, parse_spec, parse_specs, split_specs
+from bench.registry import CodecSpec, identity, parse_spec, parse_specs, split_specs
 from bench.schedule import (
     Drift,
     Edited,
@@ -73,7 +73,7 @@ def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> l
 
     Args:
         options: as ``add_options`` defines them.
-        make: a codec of a spec.
+        make: a codec of a spec; raises BenchError where it can't run.
 
     Raises:
         BenchError: options that contradict each other, a quality off its scale, a codec that can't take part.
@@ -141,7 +141,7 @@ def _points(options: argparse.Namespace, what: str, make: Callable[[CodecSpec], 
         own = f"{specs[0].text} names its own" if len(specs) == 1 else "all of these name their own"
         raise BenchError(f"--quality is for codecs named without one, and {own}: leave one of them out.")
     for spec in specs:
-        codec = _available(make, spec)
+        codec = make(spec)
         if what != "quality" and spec.quality is not None:
             raise BenchError(f"{spec.text} names a quality and --{what} names what to code at: leave one of them out.")
         if what == "quality":
@@ -183,7 +183,7 @@ def _hand_over(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) 
     specs: list[CodecSpec] = []
     codecs, turn = [], []
     for spec, bpp in _turns(options.chain):
-        codec = _available(make, spec)
+        codec = make(spec)
         if spec.label not in [each.label for each in specs]:
             specs.append(spec)
             codecs.append(codec)
@@ -209,14 +209,6 @@ def _turns(text: str) -> list[tuple[CodecSpec, float | None]]:
             raise BenchError(f"{part.strip()} names a quality and a rate: leave one of them out.")
         turns.append((one, float(number[1]) if number else None))
     return turns
-
-
-def _available(make: Callable[[CodecSpec], Codec], spec: CodecSpec) -> Codec:
-    codec = make(spec)
-    there, reason = available(codec, spec.name)
-    if not there:
-        raise CodecUnavailable(f"{codec.name}: {reason.removeprefix(codec.name).removeprefix(':').lstrip()}")
-    return codec
 
 
 def _listed(text: str, side: Side) -> Listed:

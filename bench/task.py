@@ -8,8 +8,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from bench.codec import Codec, one_sentence
-from bench.registry import CodecSpec, create
+from bench.codec import BenchError, Codec, CodecUnavailable, one_sentence
+from bench.registry import CodecSpec, available, create, identity
 from bench.schedule import Planned, Schedule
 
 
@@ -124,3 +124,22 @@ def make_codec(spec: CodecSpec, settings: Settings) -> Codec:
     names = ("device", "threads", "timeout", "checkpoint")
     context = {name: value for name in names if (value := getattr(settings, name)) is not None}
     return create(spec, context)
+
+
+def usable_codec(spec: CodecSpec, settings: Settings) -> Codec:
+    """``make_codec``; raises CodecUnavailable where the codec can't run here."""
+    codec = make_codec(spec, settings)
+    there, reason = available(codec, spec.name)
+    if not there:
+        raise CodecUnavailable(f"{codec.name}: {reason.removeprefix(codec.name).removeprefix(':').lstrip()}")
+    return codec
+
+
+def remote_codec(spec: CodecSpec, settings: Settings) -> Codec:
+    """``make_codec`` for workers elsewhere, which may have the GPU that is missing here; its identity must be known."""
+    codec = make_codec(spec, settings)
+    try:
+        identity(codec, spec.name)
+    except BenchError:
+        return usable_codec(spec, settings)  # says what to install
+    return codec

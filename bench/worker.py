@@ -17,7 +17,7 @@ from bench.codec import BenchError, Codec, Image
 from bench.limits import limit_threads
 from bench.snapshots import encode_snapshot, snapshot_name
 from bench.store import Record
-from bench.task import Settings, Task, hints_of, identity_of, make_codec
+from bench.task import Settings, Task, hints_of, identity_of, make_codec, usable_codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,8 @@ def code_far_away(task: Task, settings: Settings, pixels: Image, method: int) ->
         return name
 
     try:
+        for spec in task.specs:
+            usable_codec(spec, settings)
         return code_chain(task, settings, lambda: (pixels, None), keep, may_exit=True), files
     except BenchError as error:
         host = provenance.machine()["host"]

@@ -20,6 +20,7 @@ import numpy as np
 from baselines.compressai import zoo
 from baselines.compressai.zoo import Metric
 from baselines.entropy.header import Header, pack, unpack
+from baselines.learned.device import check_device, missing
 from bench.codec import (
     BenchError,
     BitstreamError,
@@ -51,7 +52,7 @@ class CompressAICodec(Codec):
             highest: quality 1 is the first, 2 the second. Without one the published weights, downloaded once.
         metric: what the published weights were trained for.
         multiple: images are padded to multiples of this many pixels a side, as CompressAI does.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda``, ``cuda:1``.
         threads: CPU threads of PyTorch; None leaves its default.
 
     A stream is a header (``baselines.entropy.header``) and the model's strings and shape. It decodes with the same
@@ -82,9 +83,10 @@ class CompressAICodec(Codec):
             raise BenchError(f"{self.name}: metric must be {' or '.join(zoo.METRICS)}, got {metric!r}.")
         if multiple < 1:
             raise BenchError(f"{self.name}: multiple must be at least 1, got {multiple}.")
-        if device.split(":")[0] not in (("cpu",) if self.variable else ("cpu", "cuda")):
-            kinds = "cpu, all that CompressAI runs this model on" if self.variable else "cpu or cuda"
-            raise BenchError(f"{self.name}: --device must be {kinds}, got {device!r}.")
+        if check_device(device, self.name) != "cpu" and self.variable:
+            raise BenchError(
+                f"{self.name}: --device must be cpu, all that CompressAI runs this model on, got {device!r}."
+            )
         if self.variable and len(self.paths) > 1:
             raise BenchError(f"{self.name}: one checkpoint serves all rates, got {len(self.paths)}.")
         self.quality = self._scale()
@@ -99,21 +101,26 @@ class CompressAICodec(Codec):
         return QualityScale(1, highest, integer=True, default=4)
 
     def available(self) -> tuple[bool, str]:
+        reason = self._lacking() or missing(self.device)
+        return not reason, reason
+
+    def _lacking(self) -> str:
+        """What is not installed or not there, one sentence; "" where all is."""
         if not self._own and any(find_spec(package) is None for package in ("compressai", "torchvision")):
-            return False, INSTALL
+            return INSTALL
         if not self.model:
-            return False, f"name a model: compressai:mbt2018-mean, with one of {', '.join(zoo.QUALITIES)}."
+            return f"name a model: compressai:mbt2018-mean, with one of {', '.join(zoo.QUALITIES)}."
         if not self.paths and not zoo.QUALITIES.get(self.model):
-            return False, f"there are no published weights of it; name yours: compressai:{self.model}[checkpoint=FILE]."
+            return f"there are no published weights of it; name yours: compressai:{self.model}[checkpoint=FILE]."
         lacking = [path for path in self.paths if not path.is_file()]
         if lacking:
-            return False, f"there is no checkpoint at {lacking[0]}."
+            return f"there is no checkpoint at {lacking[0]}."
         try:
             if self._own:
                 zoo.user_class(self.model)
         except BenchError as error:
-            return False, str(error)
-        return True, ""
+            return str(error)
+        return ""
 
     def identity(self) -> dict[str, Any]:
         """Model, weights (sha256; published files carry its first digits in their names), versions, kind of device."""
@@ -164,8 +171,7 @@ class CompressAICodec(Codec):
         return Runtime(self.model, path, not self.paths, self.multiple, self.device, self.threads)
 
     def _require(self) -> None:
-        available, reason = self.available()
-        if not available:
+        if reason := self._lacking():
             raise CodecUnavailable(f"{self.name}: {reason}")
 
     def _which(self, fingerprint: bytes) -> int:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from baselines.compressai.packing import pack_value, unpack_value
 from baselines.compressai.zoo import library, user_class, zoo_class
 from baselines.learned.arithmetic import exact_convolutions
+from baselines.learned.device import missing
 from baselines.learned.official import read_state_dict
 from bench.codec import BenchError, BitstreamError, CodecError, CodecUnavailable, FloatImage
 
@@ -30,7 +31,7 @@ class Runtime:
         published: whether they are CompressAI's own, whose tables for the entropy coder are used as they are; those
             of other files are computed anew, as CompressAI's ``eval_model`` does.
         multiple: height and width are padded with zeros to multiples of this, half on each side.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda``, ``cuda:1``.
         threads: CPU threads of PyTorch; None leaves its default.
 
     Raises:
@@ -41,8 +42,8 @@ class Runtime:
     def __init__(
         self, model: str, path: Path, published: bool, multiple: int, device: str, threads: int | None
     ) -> None:
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise CodecUnavailable("No CUDA device is available to PyTorch here; choose --device cpu.")
+        if reason := missing(device):
+            raise CodecUnavailable(reason)
         if threads:
             torch.set_num_threads(threads)
         self.multiple, self.device = multiple, torch.device(device)

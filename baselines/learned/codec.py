@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from baselines.entropy.header import Header, pack, unpack
 from baselines.learned.batches import batches, numbered
+from baselines.learned.device import check_device, missing
 from baselines.learned.files import card_of, family, located, sha256_of
 from baselines.learned.memory import needed
 from bench import memory
@@ -54,7 +55,7 @@ class LearnedCodec(Codec):
 
     Args:
         checkpoint: a file, or the name of a shipped one.
-        device: ``cpu`` or ``cuda``; streams decode on either.
+        device: ``cpu``, ``cuda``, ``cuda:1``; streams decode on either.
         threads: CPU threads of PyTorch; None leaves its default.
         quantisation: ``straight`` rounds y, and the mean only moves the density; ``centred`` rounds y - mean. Straight
             is the more stable one over generations. The stream says which it is.
@@ -75,11 +76,9 @@ class LearnedCodec(Codec):
     ) -> None:
         self.name = name or self.system
         self.path = located(checkpoint)
-        if device.split(":")[0] not in ("cpu", "cuda"):
-            raise BenchError(f"{self.name}: --device must be cpu or cuda, got {device!r}.")
         if quantisation not in ("straight", "centred"):
             raise BenchError(f"{self.name}: quantisation must be straight or centred, got {quantisation!r}.")
-        self.device, self.threads = device, None if threads is None else int(threads)
+        self.device, self.threads = check_device(device, self.name), None if threads is None else int(threads)
         self.quantisation = quantisation
         self._runtime = cache(self._load)
 
@@ -94,19 +93,22 @@ class LearnedCodec(Codec):
         return [self.path]
 
     def available(self) -> tuple[bool, str]:
-        lacking = [path for path in self.paths if not path.is_file()]
-        if not lacking:
-            return True, ""
+        reason = self._lacking() or missing(self.device)
+        return not reason, reason and f"{self.name}: {reason}"
+
+    def _lacking(self) -> str:
+        """Which checkpoint is not there, one sentence; "" where all are."""
         base = self.name.partition("[")[0]
-        return False, (
-            f"{self.name}: there is no checkpoint at {lacking[0]}; use --checkpoint or {base}[checkpoint=FILE]."
-        )
+        for path in self.paths:
+            if not path.is_file():
+                return f"there is no checkpoint at {path}; use --checkpoint or {base}[checkpoint=FILE]."
+        return ""
 
     @cached_property
     def checksums(self) -> dict[Path, str]:
         """sha256 of the checkpoint files."""
-        if not self.available()[0]:
-            raise BenchError(self.available()[1])
+        if reason := self._lacking():
+            raise BenchError(f"{self.name}: {reason}")
         return {path: sha256_of(path) for path in self.paths}
 
     def identity(self) -> dict[str, Any]:

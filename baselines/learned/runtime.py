@@ -13,6 +13,7 @@ from torch import Tensor
 
 from baselines.entropy.latents import HYPER_BOUND, LATENT_BITS, LatentCoder
 from baselines.learned.arithmetic import exact_convolutions
+from baselines.learned.device import missing
 from baselines.learned.system import system
 from baselines.learned.weights import load_model
 from bench.codec import CodecUnavailable, Image
@@ -27,7 +28,7 @@ class Runtime:
     Args:
         name: of the system.
         path: the checkpoint.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda``, ``cuda:1``.
         threads: CPU threads of PyTorch; None leaves its default.
 
     Raises:
@@ -36,8 +37,8 @@ class Runtime:
     """
 
     def __init__(self, name: str, path: Path, device: str, threads: int | None) -> None:
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise CodecUnavailable("No CUDA device is available to PyTorch here; choose --device cpu.")
+        if reason := missing(device):
+            raise CodecUnavailable(reason)
         if threads:
             torch.set_num_threads(threads)
         self.device = torch.device(device)

@@ -194,7 +194,7 @@ def test_checkpoints_that_do_not_fit(tmp_path: Path) -> None:
         ("compressai:q", "there are bmshj2018-factorized, "),
         ("compressai:mbt2018-mean[metric=psnr]", "option metric must be mse or ms-ssim, got 'psnr'"),
         ("compressai:mbt2018-mean[multiple=0]", "multiple must be at least 1"),
-        ("compressai:mbt2018-mean[device=tpu]", "--device must be cpu or cuda, got 'tpu'"),
+        ("compressai:mbt2018-mean[device=tpu]", "--device must be cpu, cuda or, of several, one as cuda:1, got 'tpu'"),
         ("compressai:mbt2018-mean-vbr[device=cuda]", "--device must be cpu, all that CompressAI runs this model on"),
         ("compressai:mbt2018-mean-vbr[checkpoint=a,b]", "one checkpoint serves all rates, got 2"),
         ("compressai:mbt2018-mean[model=mbt2018]", "compressai:mbt2018-mean fixes model=mbt2018-mean"),

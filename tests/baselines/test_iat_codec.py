@@ -120,8 +120,9 @@ def test_missing_and_foreign_checkpoints_get_a_sentence(tmp_path: Path) -> None:
     broken.write_bytes(b"not a checkpoint at all")
     with pytest.raises(BenchError, match="not a readable safetensors checkpoint"):
         IATCodec(checkpoint=str(broken)).encode(photograph(8, 8), 0.5)
-    with pytest.raises(BenchError, match="must be cpu or cuda"):
-        IATCodec(device="tpu")
+    for device in ("mps", "cuda:", "cuda:one", "cpu:0"):
+        with pytest.raises(BenchError, match="must be cpu, cuda or, of several, one as cuda:1, got '" + device):
+            IATCodec(device=device)
 
 
 def test_checkpoint_keeps_tensors_and_card(tmp_path: Path) -> None:
