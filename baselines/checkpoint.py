@@ -51,7 +51,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]
         BenchError: the file is missing, damaged, or holds no card.
     """
     if not path.is_file():
-        raise BenchError(f"No checkpoint at {path}; name one with --checkpoint.")
+        raise BenchError(f"No checkpoint at {path}; name a file that is there, or a shipped checkpoint.")
     try:
         with safe_open(path, framework="pt") as file:
             card = json.loads((file.metadata() or {}).get("card", "null"))
@@ -60,10 +60,10 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]
             tensors = {key: _float(value) for key, value in stored.items()}
     except (SafetensorError, ValueError, OSError, RuntimeError, TypeError, KeyError, AttributeError) as error:
         raise BenchError(
-            f"{path} is not a readable safetensors checkpoint ({error}); name another with --checkpoint."
+            f"{path} is not a readable safetensors checkpoint ({error}); name another checkpoint."
         ) from error
     if not isinstance(card, dict) or "config" not in card:
-        raise BenchError(f"{path} has no card that says which model it is; name another with --checkpoint.")
+        raise BenchError(f"{path} has no card that says which model it is; name another checkpoint.")
     return tensors, card, hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 
 from baselines.checkpoint import load_checkpoint, save_checkpoint
 from baselines.learned.files import SHIPPED, located
+from bench.cli import Parser
 from bench.codec import BenchError
 
 COLUMNS = {"bpp": 4, "psnr": 3, "ms_ssim": 4, "ms_ssim_db": 4, "delta_e": 4}
@@ -28,7 +29,7 @@ COLUMNS = {"bpp": 4, "psnr": 3, "ms_ssim": 4, "ms_ssim_db": 4, "delta_e": 4}
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="python -m baselines.ship", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     p.add_argument("checkpoint", help="file to ship, or the name of a shipped checkpoint with --rd")

@@ -96,24 +96,24 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if not _is_pytorch(path):
-            raise BenchError(f"{path} is not a PyTorch file; name another with --checkpoint.") from error
+            raise BenchError(f"{path} is not a PyTorch file; name another checkpoint.") from error
         raise BenchError(
             f"{path} holds more than tensors, and code from a checkpoint is never run ({_reason(error)}); save its "
             f"state dict alone with torch.save(model.state_dict(), FILE)."
         ) from error
     except Exception as error:  # the reader of damaged files raises nearly anything
-        raise BenchError(f"{path} is not a readable PyTorch checkpoint; name another with --checkpoint.") from error
+        raise BenchError(f"{path} is not a readable PyTorch checkpoint; name another checkpoint.") from error
     for key in ("state_dict", "model_state_dict", "network", "model", "net"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict) or not any(isinstance(v, Tensor) for v in content.values()):
-        raise BenchError(f"{path} holds no state dict; name another with --checkpoint.")
+        raise BenchError(f"{path} holds no state dict; name another checkpoint.")
     tensors = {str(key).removeprefix("module."): value for key, value in content.items() if isinstance(value, Tensor)}
     size = path.stat().st_size
     for key, tensor in tensors.items():
         # one number may be repeated by strides of 0, and a file without data ask for tensors without bound
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.numel() > size:
-            raise BenchError(f"{path}: {key} is no plain tensor that the file holds; name another with --checkpoint.")
+            raise BenchError(f"{path}: {key} is no plain tensor that the file holds; name another checkpoint.")
     return {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
 
 

@@ -23,11 +23,11 @@ def load_model(path: Path, system: System) -> LatentModel:
         BenchError: missing, unreadable, of another system, or with keys that don't fit; the sentence names them.
     """
     if not path.is_file():
-        raise BenchError(f"No checkpoint at {path}; name one with --checkpoint.")
+        raise BenchError(f"No checkpoint at {path}; name a file that is there, or a shipped checkpoint.")
     if path.suffix == ".safetensors":
         tensors, card, _ = load_checkpoint(path)
         if card.get("system", system.name) != system.name:
-            raise BenchError(f"{path} holds {card['system']}, not {system.name}; name another with --checkpoint.")
+            raise BenchError(f"{path} holds {card['system']}, not {system.name}; name another checkpoint.")
         config = system.config.from_dict(card["config"])
     else:
         found = read_state_dict(path)

@@ -95,7 +95,7 @@ def test_a_file_that_does_not_fit_is_told_by_its_keys(tmp_path: Path, xie: dict[
     path.write_bytes(b"<!DOCTYPE html>")
     with pytest.raises(BenchError) as caught:
         load_model(path, system("xie"))
-    assert str(caught.value) == f"{path} is not a PyTorch file; name another with --checkpoint."
+    assert str(caught.value) == f"{path} is not a PyTorch file; name another checkpoint."
 
 
 def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from baselines.learned.system import system
 from baselines.learned.weights import load_model
 from baselines.ship import main
 from baselines.storage import pack, unpack
+from bench.cli import call
 from bench.codec import BenchError
 
 SMALL = replace(
@@ -157,3 +158,27 @@ def test_the_table_goes_into_the_card(tmp_path: Path) -> None:
     records.with_suffix(".json").write_text(json.dumps({"codecs": {}}))
     with pytest.raises(BenchError, match="no record of generation 1"):
         main([str(path), "--rd", str(records)])
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["a.safetensors", "--nam", "b"], "Unrecognized arguments: --nam b; did you mean --name?"),
+        (["a.safetensors", "--base", ""], "Argument --base: expected a value, got ''"),
+        (
+            ["gone.safetensors"],
+            "No checkpoint at gone.safetensors; name a file that is there, or a shipped",
+        ),
+        (["broken.safetensors"], "; name another checkpoint."),
+    ],
+)
+def test_mistakes_are_one_sentence_about_this_command(
+    argv: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("broken.safetensors").write_bytes(b"no checkpoint at all")
+    assert call(main, argv) == 2
+    found = capsys.readouterr().err
+    assert said in found
+    assert found.count("\n") == 1
+    assert "--checkpoint" not in found
