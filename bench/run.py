@@ -19,8 +19,9 @@ from bench.cli import INTERRUPTED, OK, SOME_FAILED
 from bench.cluster import Cluster, connect
 from bench.codec import BenchError
 from bench.datasets import Dataset
-from bench.files import plain
+from bench.edits import check_size
 from bench.run_book import Book, differences
+from bench.run_name import run_name
 from bench.runner import run_tasks
 from bench.schedule_options import Point
 from bench.store import Record, Store, StoredChain
@@ -75,7 +76,7 @@ def execute(wanted: Request) -> int:
     """Do it; return an exit code: 0, or 1 where some chains failed. Raises BenchError on what a user can act on."""
     started = time.perf_counter()
     say = (lambda text: None) if wanted.quiet else print
-    root = wanted.out or Path("results", "runs", _run_name(wanted))
+    root = wanted.out or Path("results", "runs", run_name(wanted))
     if wanted.dry_run:
         from bench import dryrun
 
@@ -132,7 +133,13 @@ def _finish(
     say = (lambda text: None) if wanted.quiet else print
     stored = _gather(tasks, store)
     records = [record for task, chain in stored for record in _labelled(task, chain)]
+    tabled = (store.root / "generations.parquet").exists()
     table, changed = store.write_table(records)
+    if changed and tabled and book.command_of_table not in (None, wanted.command):
+        say(
+            f"The table in {store.root} was that of another command and is replaced; its chains are kept, and it makes "
+            f"the table again: {book.command_of_table}"
+        )
     failed = [(task, chain) for task, chain in stored if not chain.ok]
     workers = book.workers((chain for _, chain in stored), wanted.settings.jobs)
     for warning in differences(workers):
@@ -154,6 +161,9 @@ def _tasks(wanted: Request) -> tuple[list[dict[str, Any]], list[Task]]:
         source = ref.load()
         images.append({"image": ref.name, "sha256": source.sha256, "width": source.width, "height": source.height})
         images[-1]["note"] = source.note
+        for point in wanted.points:
+            edits = point.schedule.steps(wanted.generations)[-1].edits
+            check_size(edits, (source.height, source.width), wanted.generations, ref.name)
         tasks += [
             Task(
                 specs=point.specs,
@@ -192,23 +202,6 @@ def _settings(wanted: Request) -> Settings:
         return replace(wanted.settings, jobs=cluster.slots())
     finally:
         cluster.close()
-
-
-def _run_name(wanted: Request) -> str:
-    """A name that says what is in the folder; a run of many codecs gets the number of them instead."""
-    names = [codec.name for point in wanted.points for codec in point.codecs]
-    points = wanted.name or "+".join(_point_name(point) for point in wanted.points)
-    if len(points) > 60:
-        points = f"{'+'.join(dict.fromkeys(names))[:60]}-{len(wanted.points)}-points"
-    marks = [wanted.carrier] * (wanted.carrier != "uint8") + ["by-dataset"] * (wanted.rate_by != "image")
-    return "_".join([plain(wanted.dataset.name), plain(points), *marks, str(wanted.generations)])
-
-
-def _point_name(point: Point) -> str:
-    text = point.schedule.text
-    if text.startswith("chain:"):
-        return text
-    return f"{point.codecs[0].name}-{text.removeprefix('quality:')}"
 
 
 def _what(wanted: Request, images: int, tasks: int, missing: Sequence[Task]) -> str:

@@ -55,6 +55,12 @@ class Book:
             "git_commit": provenance.git_commit(),
         }
 
+    @property
+    def command_of_table(self) -> str | None:
+        """The command that made the folder's table before this run; None where that is not known."""
+        ended = ("finished", "some chains failed")
+        return next((str(one["command"]) for one in self._before if one.get("status") in ended), None)
+
     def workers(self, chains: Iterable[StoredChain], jobs: int) -> list[dict[str, Any]]:
         """Note who coded the chains: each kind of worker once, with the number of its chains; return them.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +19,11 @@ import pytest
 import synthetic_codecs as synthetic
 from skimage.data import astronaut
 
+from baselines.learned.files import SHIPPED
 from bench import reencode, run
 from bench.codec import BenchError
 from bench.images import save_png
+from bench.run_name import run_name
 from bench.runner import run_tasks
 
 HERE = Path(__file__).parent
@@ -254,6 +258,44 @@ def test_the_default_folder_says_what_is_in_it(folder, tmp_path, monkeypatch):
     assert [path.name for path in Path("results/runs").iterdir()] == ["set_jpeg-50+webp-80_2"]
 
 
+def folder_of(*argv):
+    """The default name of a run's folder."""
+    options = reencode._parser().parse_args([*argv, "--generations", "2"])
+    return run_name(reencode.request(options, ""))
+
+
+def test_default_folders_of_different_runs_differ(folder, tmp_path, monkeypatch):
+    for name in ("d1", "d2"):
+        shutil.copytree(folder, tmp_path / name / "set")
+        shutil.copy(SHIPPED / "iat-compact.safetensors", tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    sets = ["set", "d1/set", "d2/set", "set,d1/set", "sample", "sample,d1/set", "d1/set/im0.png", "d2/set/im0.png"]
+    names = [folder_of("--codec", "jpeg:75", "--dataset", name) for name in sets]
+    assert names[0] == folder_of("--codec", "jpeg:75", "--dataset", str(folder)) == "set_jpeg-75_2"
+    assert names[1] == folder_of("--codec", "jpeg:75", "--dataset", str(tmp_path / "d1" / "set"))
+    assert re.fullmatch(r"set-[0-9a-f]{6}_jpeg-75_2", names[1])
+    weights = [[], *(["--checkpoint", name] for name in ("iat-stable", "d1/iat-compact.safetensors"))]
+    weights += [["--checkpoint", "d2/iat-compact.safetensors"], ["--quality", ",".join(f"0.{n}" for n in range(1, 9))]]
+    names += [folder_of("--codec", "iat", *more) for more in weights]
+    assert names[-5:-3] == ["sample_iat-0.5_2", "sample_iat-0.5_iat-stable_2"]
+    names.append(folder_of("--codec", "iat", "--quality", ",".join(f"0.{n}" for n in range(2, 10))))
+    assert re.fullmatch(r"sample_iat-8-points-[0-9a-f]{6}_2", names[-1])
+    assert len({*names}) == len(names)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_table_of_another_command_is_not_replaced_silently(folder, tmp_path, capsys):
+    out = tmp_path / "run"
+    for codec, said in (("jpeg:50", False), ("jpeg:50", False), ("webp:80", True), ("webp:80", False)):
+        assert reencode.main(arguments(folder, out, codec)) == 0
+        printed = capsys.readouterr().out
+        line = f"The table in {out} was that of another command and is replaced; its chains are kept, and it makes"
+        assert (line in printed) == said
+    assert "the table again: python -m bench.reencode --codec jpeg:50" not in printed
+    assert reencode.main(arguments(folder, out, "jpeg:50")) == 0  # nothing is coded again
+    assert "0 to code" in capsys.readouterr().out
+
+
 LONG = 60
 """Generations of a run that is to be stopped on its way: three seconds a chain."""
 
@@ -294,3 +336,18 @@ def test_killed_again_and_again_it_ends_with_the_same_table(folder, tmp_path):
     found = table(out)
     assert len(found) == 4 * LONG
     pd.testing.assert_frame_equal(found.drop(columns=TIMES), table(tmp_path / "other").drop(columns=TIMES))
+
+
+def test_the_pixels_of_the_last_generation_are_kept(folder, tmp_path):
+    arguments = ["--codec", "jpeg", "--dataset", str(folder), "--quiet", "--generations", "7"]
+    assert reencode.main([*arguments, "--out", str(tmp_path / "run")]) == 0
+    chains = [json.loads(path.read_text())["chain"] for path in (tmp_path / "run" / "chains").iterdir()]
+    assert [max(map(int, chain["snapshots"])) for chain in chains] == [7] * 4
+    with pytest.raises(BenchError, match="--snapshots needs whole numbers or last, separated by commas, or none"):
+        reencode.main([*arguments, "--snapshots", "first"])
+    cropped = tmp_path / "cropped"
+    with pytest.raises(
+        BenchError, match=r"--edit crop:50 leaves nothing of im0 \(180x170 pixels\) at generation 5 of 7"
+    ):
+        reencode.main([*arguments, "--edit", "crop:50", "--out", str(cropped)])
+    assert not cropped.exists()
