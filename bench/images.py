@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from bench.codec import BenchError, Image
-from bench.files import write_atomically
 
 SUFFIXES = frozenset(
     ".avif .bmp .gif .j2k .jp2 .jpeg .jpg .pgm .png .pnm .ppm .tga .tif .tiff .webp".split()  # noqa: SIM905
@@ -108,20 +107,6 @@ def load_image(path: str | Path, name: str | None = None) -> SourceImage:
         raise BenchError(f"{path}: the image file is damaged or cut short ({_one_line(error)}).") from error
     pixels.flags.writeable = False
     return SourceImage(pixels, name or path.stem, path, pixel_sha256(pixels), "; ".join(notes))
-
-
-def save_png(path: str | Path, pixels: Image) -> None:
-    """Write (H, W, 3) uint8 RGB pixels as a lossless PNG; an interrupted write leaves no half file under ``path``.
-
-    Raises:
-        BenchError: the file cannot be written.
-    """
-    data = io.BytesIO()
-    PIL.Image.fromarray(np.ascontiguousarray(pixels)).save(data, format="PNG")
-    try:
-        write_atomically(Path(path), data.getvalue(), sync=False)
-    except OSError as error:
-        raise BenchError(f"{path}: the image cannot be written ({error.strerror or error}).") from error
 
 
 class _Refused(Exception):

@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pngs import save_png
 from skimage.data import astronaut, chelsea
 
 from bench import columns_page, datasets, run, run_figures
 from bench.cli import call
 from bench.dataset_sets import DatasetSpec
 from bench.experiment import KEYS
-from bench.images import save_png
 from bench.reports import REPORTS
 from bench.runner import run_tasks
 

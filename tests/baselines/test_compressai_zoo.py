@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pngs import save_png
 from skimage.data import astronaut
 
 from baselines.compressai import zoo
@@ -23,7 +24,6 @@ from baselines.compressai.runtime import padding
 from baselines.entropy.header import unpack
 from bench import reencode, run
 from bench.codec import BenchError, BitstreamError, CodecUnavailable
-from bench.images import save_png
 from bench.registry import create
 from bench.runner import run_tasks
 

@@ -6,12 +6,12 @@ import shutil
 
 import numpy as np
 import pytest
+from pngs import save_png
 
 from baselines import calibrate
 from baselines.learned.files import SHIPPED
 from baselines.learned.ratehint import QUALITIES, RateModel, features
 from bench.codec import BenchError
-from bench.images import save_png
 from bench.registry import create
 
 LEVELS = (0.0, 0.5, 1.0)

@@ -29,7 +29,6 @@ from PIL import Image as Pillow
 
 from bench import reencode, run
 from bench.cli import call
-from bench.images import save_png
 from bench.runner import run_tasks
 from bench.snapshots import holds
 from bench.store import _checksum
@@ -68,7 +67,7 @@ class Victim:
         for number in range(4):
             pixels = np.random.default_rng(number).integers(7, 60, (10 + number, 9, 3), np.uint8)
             pixels[0, 0, 0] = 2 + 9 * number  # bad codecs go wrong when this reaches 5, so on the first image only
-            save_png(desk / "set" / f"im{number}.png", pixels)
+            Pillow.fromarray(pixels).save(desk / "set" / f"im{number}.png")
         self.undisturbed_s = self.undisturbed(desk / "undisturbed")
         self.table = self.read_table(desk / "undisturbed")
 

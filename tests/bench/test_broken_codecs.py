@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pngs import save_png
 
 from bench import reencode, registry, run
 from bench.cli import call
 from bench.codecs import main as list_codecs
-from bench.images import save_png
 from bench.runner import run_tasks
 
 MODULE = """

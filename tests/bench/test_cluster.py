@@ -21,10 +21,10 @@ import pandas as pd
 import psutil
 import pytest
 import synthetic_codecs as synthetic
+from pngs import save_png
 
 from bench import cluster, reencode, run, run_book
 from bench.codec import BenchError
-from bench.images import save_png
 from bench.runner import run_tasks
 
 HERE = Path(__file__).parent

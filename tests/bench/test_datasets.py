@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pngs import save_png
 
 from bench import dataset_sets, datasets, download
 from bench.cli import call
 from bench.codec import BenchError
-from bench.images import pixel_sha256, save_png
+from bench.images import pixel_sha256
 from bench.report.__main__ import MARK
 
 RNG = np.random.default_rng(4)

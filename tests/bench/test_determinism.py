@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import recording_codecs
 from joblib.externals.loky import get_reusable_executor
+from pngs import save_png
 from skimage.data import chelsea
 
 from bench import reencode
-from bench.images import save_png
 
 TIMES = ["encode_s", "decode_s"]
 CODECS = ",".join(f"recording_codecs:Recording[codec={spec}]" for spec in ("jpeg:60", "webp:70", "iat:0.5"))

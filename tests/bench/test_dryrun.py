@@ -7,10 +7,10 @@ import re
 
 import numpy as np
 import pytest
+from pngs import save_png
 from skimage.data import astronaut
 
 from bench import dryrun, reencode, run
-from bench.images import save_png
 from bench.runner import run_tasks
 
 

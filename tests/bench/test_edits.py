@@ -113,7 +113,7 @@ def test_what_is_no_edit_is_one_sentence(text, sentence):
 
 
 def test_the_command_prints_what_edits_cost(tmp_path, capsys):
-    from bench.images import save_png
+    from pngs import save_png
 
     save_png(tmp_path / "a.png", astronaut()[:180, :200])
     assert edits.main(["shift:1,resize:0.5", "--dataset", str(tmp_path), "--generations", "3"]) == 0
@@ -139,7 +139,7 @@ def test_what_leaves_nothing_is_known_beforehand(text):
 
 
 def test_a_crop_that_leaves_nothing_is_one_sentence(tmp_path, capsys):
-    from bench.images import save_png
+    from pngs import save_png
 
     save_png(tmp_path / "a.png", astronaut()[:64, :96])
     assert call(edits.main, ["crop:80", "--dataset", str(tmp_path), "--generations", "3"]) == USER_ERROR

@@ -7,11 +7,11 @@ import json
 
 import pandas as pd
 import pytest
+from pngs import save_png
 from skimage.data import astronaut
 
 from bench import experiment, run
 from bench.codec import BenchError
-from bench.images import save_png
 from bench.runner import run_tasks
 
 NAMES = (

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import struct
 import zlib
 
@@ -13,7 +12,7 @@ import pytest
 from PIL import ImageOps
 
 from bench.codec import BenchError
-from bench.images import load_image, pixel_sha256, save_png
+from bench.images import load_image, pixel_sha256
 
 RNG = np.random.default_rng(11)
 RGB = RNG.integers(0, 256, (9, 14, 3), dtype=np.uint8)
@@ -246,20 +245,3 @@ def test_a_large_image_below_the_limit_is_read_without_a_warning(write, monkeypa
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 100)  # 126 pixels: between the warning and the error
     np.testing.assert_array_equal(load_image(path).pixels, RGB)
     assert not recwarn.list
-
-
-def test_save_png_is_lossless_and_leaves_nothing_else(tmp_path):
-    save_png(tmp_path / "out.png", RGB[:, ::-1])
-    np.testing.assert_array_equal(load_image(tmp_path / "out.png").pixels, RGB[:, ::-1])
-    save_png(tmp_path / "out.png", RGB)  # replaces
-    np.testing.assert_array_equal(load_image(tmp_path / "out.png").pixels, RGB)
-    assert os.listdir(tmp_path) == ["out.png"]
-
-
-def test_save_png_says_where_it_could_not_write(tmp_path):
-    with pytest.raises(BenchError, match="cannot be written"):
-        save_png(tmp_path / "no" / "out.png", RGB)
-    (tmp_path / "folder.png").mkdir()
-    with pytest.raises(BenchError, match="cannot be written"):
-        save_png(tmp_path / "folder.png", RGB)
-    assert os.listdir(tmp_path) == ["folder.png"]

@@ -12,13 +12,13 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+from pngs import save_png
 from skimage.data import astronaut
 
 from bench import reencode, registry, run
 from bench.cli import call
 from bench.codec import BitstreamError, HintsRate
 from bench.codecs import main as list_codecs
-from bench.images import save_png
 from bench.runner import run_tasks
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "own-codec.md"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 
 import pytest
+from pngs import save_png
 from skimage.data import astronaut
 
 from bench import plots, reencode, reports, run
-from bench.images import save_png
 from bench.runner import run_tasks
 
 

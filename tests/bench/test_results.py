@@ -7,11 +7,11 @@ import json
 
 import pandas as pd
 import pytest
+from pngs import save_png
 from skimage.data import astronaut
 
 from bench import results, results_book, run, tables
 from bench.codec import BenchError
-from bench.images import save_png
 from bench.rd import common_images
 from bench.runner import run_tasks
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import synthetic_codecs as synthetic
 from joblib.externals.loky import get_reusable_executor
+from pngs import save_png
 
 from bench import pool, runner, worker
 from bench.chain import METHOD
 from bench.codec import BenchError
-from bench.images import load_image, save_png
+from bench.images import load_image
 from bench.registry import parse_spec
 from bench.runner import run_tasks
 from bench.schedule import FixedQuality, FixedRate, HandOver, Planned, Step

@@ -14,11 +14,11 @@ import synthetic_codecs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib.externals.loky import get_reusable_executor
+from pngs import save_png
 from skimage.data import astronaut
 
 from bench import limits, pool, reencode, run, setplans, setrate
 from bench.codec import BenchError
-from bench.images import save_png
 from bench.ratecontrol import TOLERANCE
 from bench.runner import run_tasks
 from bench.schedule import Drift, FixedRate
