@@ -48,7 +48,7 @@ KEYS: dict[str, str] = {
     "seed": "a whole number, which walk begins with",
     "carrier": '"uint8" or "float"',
     "generations": "a whole number of at least 1",
-    "snapshots": 'a list of generations whose pixels are kept, or "none"',
+    "snapshots": 'a list of generations whose pixels are kept, with "last" for the last one, or "none"',
     "reports": "a list of what is printed and drawn",
     "published": "a list of published curves beside ours",
 }

@@ -18,7 +18,8 @@ from bench.run import Request, execute
 from bench.schedule_options import DEFAULT_CODEC, DEFAULT_GENERATIONS, Point, add_options, generations, points
 from bench.task import EVERY, Settings, remote_codec, usable_codec
 
-SNAPSHOTS = "0,1,2,5,10,20,50"
+LAST = "last"
+SNAPSHOTS = f"0,1,2,5,10,20,50,{LAST}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,7 +39,7 @@ def request(options: argparse.Namespace, command: str) -> Request:
         command: the line the user typed.
     """
     settings = run_settings(options)
-    snapshots = _snapshots(options.snapshots)
+    snapshots = _snapshots(options.snapshots, generations(options))
     far = options.backend != "local" and options.rate_by == "image" and not options.dry_run  # nothing is coded here
     chosen = points(options, functools.partial(remote_codec if far else usable_codec, settings=settings))
     values = vars(options) | {"generations": generations(options)}
@@ -105,7 +106,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--scheduler", metavar="ADDRESS", help="of the cluster: tcp://HOST:8786 for Dask, HOST:6379 for Ray")
     add("--device", default="cpu", help="where learned codecs run: cpu, cuda, cuda:1")
     add("--checkpoint", help="weights of learned codecs: a file, or the name of shipped ones")
-    add("--snapshots", default=SNAPSHOTS, help="generations whose pixels are kept, 0 being the source; or none")
+    add(
+        "--snapshots",
+        default=SNAPSHOTS,
+        help="generations whose pixels are kept: numbers, 0 being the source, and last; or none",
+    )
     add("--codec-timeout", type=_seconds, default=600.0, help="seconds one encode or decode may take; 0: for ever")
     add("--dry-run", action="store_true", help="say how much there is to do and how long it takes, and do nothing")
     add("--quiet", action="store_true", help="print errors only")
@@ -121,12 +126,12 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _snapshots(text: str) -> tuple[int, ...]:
+def _snapshots(text: str, last: int) -> tuple[int, ...]:
     if text.strip() == "none":
         return ()
-    parts = [part.strip() for part in text.split(",")]
+    parts = [str(last) if part.strip() == LAST else part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
-        raise BenchError(f"--snapshots needs whole numbers separated by commas, or none, got {text!r}.")
+        raise BenchError(f"--snapshots needs whole numbers or {LAST}, separated by commas, or none, got {text!r}.")
     return tuple(sorted({int(part) for part in parts}))
 
 
