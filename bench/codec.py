@@ -137,7 +137,11 @@ class Codec(Protocol):
 
 @runtime_checkable
 class HintsRate(Protocol):
-    """An optional ability of a codec: where rate control may begin, so that it needs fewer encodings."""
+    """An optional ability of a codec: where rate control may begin, so that it needs fewer encodings.
+
+    Which of several qualities that hit a rate is found depends on it. A codec whose guesses can change has a method
+    ``rate_hint_id() -> str`` as well, by which chains under rate control are told apart.
+    """
 
     def rate_hint(self, image: Image, bpp: float) -> float | None:
         """A quality whose rate is about ``bpp``, found more quickly than by encoding; None where there is no guess."""

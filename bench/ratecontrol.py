@@ -12,7 +12,7 @@ A chain may hold a quality: one found earlier is kept while its rate stays withi
 codec that comes to rest is left at rest. By default ``hold`` is TOLERANCE.
 
 A codec may offer ``rate_hint(image, bpp) -> quality | None`` (``bench.codec.HintsRate``): where to begin when nothing
-is known yet. A hint that is wrong costs encodings, never the result.
+is known yet. A hint that is wrong costs encodings; the rate is found all the same.
 """
 
 from __future__ import annotations

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import re
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from bench import experiment as experiments
-from bench import registry
 from bench.codec import BenchError
 from bench.datasets import load
 from bench.edits import parse_edits
@@ -18,8 +16,6 @@ from bench.registry import create, parse_specs
 from bench.runner import Settings, make_codec
 from bench.schedule_options import add_options, points
 from fuzz import Target
-
-registry.entries = functools.cache(registry.entries)  # the parser is tried here, not the search for packages
 
 SETTINGS = Settings(jobs=1, threads=1)
 
