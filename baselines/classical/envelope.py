@@ -18,6 +18,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
+from baselines.varint import read_varint, varint
 from bench.codec import MAX_PIXELS, BitstreamError
 
 LARGEST_SIDE = 65535
@@ -42,7 +43,7 @@ class Envelope:
 
 def wrap(tag: int, envelope: Envelope) -> bytes:
     """Return the complete stream."""
-    head = bytes([tag, envelope.layout]) + _varint(envelope.height) + _varint(envelope.width)
+    head = bytes([tag, envelope.layout]) + varint(envelope.height) + varint(envelope.width)
     body = head + envelope.payload
     return body + zlib.crc32(body).to_bytes(4, "little")
 
@@ -55,30 +56,12 @@ def unwrap(tag: int, stream: bytes, codec: str) -> Envelope:
         raise BitstreamError(f"{codec}: the stream begins with byte {stream[0]:#04x}, not {tag:#04x}: another codec's.")
     if zlib.crc32(stream[:-4]) != int.from_bytes(stream[-4:], "little"):
         raise BitstreamError(f"{codec}: the stream's checksum does not match: it is damaged or cut.")
-    height, position = _read_varint(stream, 2)
-    width, position = _read_varint(stream, position)
+    try:
+        height, position = read_varint(stream, 2)
+        width, position = read_varint(stream, position)
+    except IndexError:
+        height = width = position = 0
     sides = 1 <= height <= LARGEST_SIDE and 1 <= width <= LARGEST_SIDE and height * width <= MAX_PIXELS
     if not (sides and position < len(stream) - 4):
         raise BitstreamError(f"{codec}: the stream's header is not valid (height {height}, width {width}).")
     return Envelope(stream[1], height, width, bytes(stream[position:-4]))
-
-
-def _varint(value: int) -> bytes:
-    """LEB128: seven bits a byte, lowest first."""
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes(out + bytes([value]))
-
-
-def _read_varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    for byte in data[position : position + 3]:
-        value |= (byte & 127) << shift
-        shift += 7
-        position += 1
-        if byte < 128:
-            # a last byte of 0 would be a second way to write the same number
-            return (value if byte or shift == 7 else 0), position
-    return 0, position

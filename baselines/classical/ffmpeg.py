@@ -15,6 +15,7 @@ from baselines.classical import yuv
 from baselines.classical.planar import TIMEOUT, PlanarCodec
 from baselines.classical.program import Program, version_of
 from baselines.classical.vvenc import Preset, check_preset
+from baselines.classical.x265 import PRESETS
 from bench.codec import CodecError, CodecUnavailable, QualityScale
 
 _INSTALL = "imageio-ffmpeg (pip install 'reencode-bench[ffmpeg]'), or an ffmpeg with libvvenc and libx265"
@@ -164,20 +165,8 @@ class FfmpegX265(FfmpegCodec):
         **options: Any,
     ) -> None:
         super().__init__(program, **options)
-        presets = (
-            "ultrafast",
-            "superfast",
-            "veryfast",
-            "faster",
-            "fast",
-            "medium",
-            "slow",
-            "slower",
-            "veryslow",
-            "placebo",
-        )
-        if preset not in presets:
-            raise CodecError(f"{self.name}: preset must be one of {', '.join(presets)}, got {preset!r}.")
+        if preset not in PRESETS:
+            raise CodecError(f"{self.name}: preset must be one of {', '.join(PRESETS)}, got {preset!r}.")
         if tune not in ("psnr", "ssim", "none"):
             raise CodecError(f"{self.name}: tune must be psnr, ssim or none, got {tune!r}.")
         self.preset, self.tune = preset, tune

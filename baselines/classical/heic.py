@@ -9,12 +9,11 @@ import numpy as np
 
 from baselines.classical.boxes import still_image
 from baselines.classical.everyday import EverydayCodec, Size, choice, expect, missing, package_version
+from baselines.classical.x265 import PRESETS
 from bench.codec import Image, QualityScale
 
 SAMPLING = {"4:2:0": 1, "4:4:4": 3}
 """chroma_format_idc in ``hvcC``."""
-
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
 
 
 class HEICCodec(EverydayCodec):

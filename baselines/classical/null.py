@@ -9,9 +9,7 @@ from struct import Struct
 from typing import Any
 from zlib import crc32
 
-import numpy as np
-
-from baselines.classical.colour import rgb_to_ycbcr, ycbcr_to_rgb
+from baselines.classical import yuv
 from baselines.classical.everyday import EverydayCodec, Size, choice, expect
 from bench.codec import Image, QualityScale
 
@@ -34,6 +32,7 @@ class NullCodec(EverydayCodec):
     def __init__(self, matrix: str = "bt601") -> None:
         """Choose the YCbCr matrix, ``"bt601"`` (as JPEG) or ``"bt709"``."""
         self.matrix = choice("null", "matrix", matrix, _MATRICES)
+        self._layout = yuv.Layout(self.matrix)
 
     def settings(self) -> dict[str, Any]:
         return {"matrix": self.matrix, "range": "full", "subsampling": "4:4:4"}
@@ -43,8 +42,8 @@ class NullCodec(EverydayCodec):
 
     def write(self, image: Image, quality: float) -> bytes:
         height, width = image.shape[:2]
-        planes = np.moveaxis(rgb_to_ycbcr(image, self.matrix), 2, 0)
-        body = _HEADER.pack(_MAGIC, _MATRICES.index(self.matrix), height, width) + planes.tobytes()
+        planes = yuv.to_bytes(yuv.from_rgb(image, self._layout))
+        body = _HEADER.pack(_MAGIC, _MATRICES.index(self.matrix), height, width) + planes
         return body + _CRC.pack(crc32(body))
 
     def inspect(self, stream: bytes) -> Size:
@@ -58,5 +57,5 @@ class NullCodec(EverydayCodec):
 
     def read(self, stream: bytes) -> Image:
         _, _, height, width = _HEADER.unpack_from(stream)
-        planes = np.frombuffer(stream, np.uint8, 3 * height * width, _HEADER.size).reshape(3, height, width)
-        return ycbcr_to_rgb(np.moveaxis(planes, 0, 2), self.matrix)
+        planes = yuv.from_bytes(stream[_HEADER.size : -_CRC.size], height, width, self._layout)
+        return yuv.to_rgb(planes, self._layout)

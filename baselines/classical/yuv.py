@@ -1,6 +1,6 @@
 """RGB to Y'CbCr and back, full range, rounded once each way, and the planar files that video codecs read and write.
 
-Every sample is the exact rational result rounded to the nearest integer, halves up, as in ``colour.py``. Halves are not
+Every sample is the exact rational result rounded to the nearest integer, halves up. Halves are not
 rare (the chroma of many greyish colours), and a video encoder turns one such sample into another stream.
 Constants: ITU-R BT.601-7 and BT.709-6; full range as in ITU-T T.871 (8 bit) and H.273 (any depth).
 """

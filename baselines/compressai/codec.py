@@ -21,6 +21,7 @@ from baselines.compressai import zoo
 from baselines.compressai.zoo import Metric
 from baselines.entropy.header import Header, pack, unpack
 from baselines.learned.device import check_device, missing
+from baselines.learned.files import sha256_of
 from bench.codec import (
     BenchError,
     BitstreamError,
@@ -192,7 +193,7 @@ class CompressAICodec(Codec):
     def _weights(self) -> list[str]:
         """What tells the weights of each quality."""
         self._require()
-        return [zoo.sha256(path) for path in self.paths] if self.paths else self._published
+        return [sha256_of(path) for path in self.paths] if self.paths else self._published
 
     @cached_property
     def _published(self) -> list[str]:
@@ -208,4 +209,4 @@ class CompressAICodec(Codec):
         if not self._own:
             return None
         self._require()
-        return zoo.sha256(Path(inspect.getfile(zoo.user_class(self.model))))
+        return sha256_of(Path(inspect.getfile(zoo.user_class(self.model))))

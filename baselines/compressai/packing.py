@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from operator import index
 from typing import Any
 
-from baselines.entropy.header import read_varint, varint
+from baselines.varint import read_varint, varint
 from bench.codec import BitstreamError, CodecError
 
 BYTES, NUMBER, LIST, TUPLE, MAPPING = range(5)

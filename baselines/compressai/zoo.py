@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import re
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
 
+from baselines.learned.files import sha256_of
 from bench.codec import BenchError, CodecUnavailable, load
 
 Metric = Literal["mse", "ms-ssim"]
@@ -115,16 +115,10 @@ def fetched(address: str) -> Path:
                 f"The weights {name} can't be downloaded ({' '.join(str(error).split())}); put that file of CompressAI "
                 f"into {path.parent}, or name weights of your own with --checkpoint."
             ) from error
-    found = sha256(path)
+    found = sha256_of(path)
     if not found.startswith(expected):
         raise CodecUnavailable(
             f"{path} is damaged: its sha256 begins with {found[:8]} instead of {expected}; delete it, and it is "
             f"downloaded again."
         )
     return path
-
-
-def sha256(path: Path) -> str:
-    """sha256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from baselines.varint import read_varint, varint
 from bench.codec import MAX_PIXELS, BitstreamError
 
 MAGIC, VERSION = 0xA7, 1
@@ -61,26 +62,3 @@ def unpack(stream: bytes, codec: str, fingerprint: bytes) -> tuple[Header, bytes
     if height < 1 or width < 1 or height * width > MAX_PIXELS or not 0 <= level <= 1:
         raise BitstreamError(f"{codec}: the header announces {width} x {height} pixels at level {level:g}.")
     return Header(height, width, level, bits & 127, stream[2:4], bool(bits >> 7)), payload
-
-
-def varint(value: int) -> bytes:
-    """LEB128: seven bits a byte, lowest first."""
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes((*out, value))
-
-
-def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that begins at ``at``, and where it ends; raises IndexError where it does not end or is too long."""
-    value = 0
-    for shift in range(0, 35, 7):
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            if not byte and shift:  # a second way to write the same number
-                raise IndexError
-            return value, at
-    raise IndexError
