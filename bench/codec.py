@@ -1,6 +1,6 @@
 """What the harness knows of a codec: the protocol, its quality scale, and the errors.
 
-This is the only module of ``bench`` that ``baselines`` imports.
+Of ``bench`` the codecs in ``baselines`` import this module and ``bench.memory``, the command lines there a few more.
 """
 
 from __future__ import annotations
