@@ -50,7 +50,7 @@ def test_all_steps_are_commands(name: str) -> None:
 
 def test_experiments_find_what_recipes_make() -> None:
     named = "".join(path.read_text() for path in FOLDER.glob("*.toml"))
-    for name in ("iat-equal", "ainn-full", "ainn-no-pdm", "ainn-no-cfrm", "ainn-no-fdsm"):
+    for name in ("iat-equal", "ainn-full", "ainn-no-pdm", "ainn-no-cfrm", "ainn-no-pdm-cfrm", "ainn-no-fdsm"):
         assert f"checkpoint=training-runs/{name}/" in named
 
 
