@@ -280,7 +280,9 @@ class Trainer:
         if "noise_cuda" in state and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["noise_cuda"].cpu(), self.device)
         self.iteration, self.seconds, self.skipped = state["iteration"], state["seconds"], state["skipped"]
-        self.joint, self.images = state["joint"], state["images"]
+        # states of before had neither
+        self.joint = state.get("joint", self.iteration)
+        self.images = state.get("images", self.iteration * self.options.batch)
         self.pool.restore(state["pool"])
         self.worn = state["worn"]
         self.history = json.loads(state["history"])
