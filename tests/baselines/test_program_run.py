@@ -209,18 +209,26 @@ def test_interrupt_stops_the_program(tmp_path):
 
 CHILD = """
 import sys
+from pathlib import Path
 from baselines.classical.program import run
 from baselines.classical.workspace import Workspace
-with Workspace("fake") as workspace:
+
+class Telling(Workspace):
+    def guard(self, group):
+        super().guard(group)
+        Path(sys.argv[2]).touch()
+
+with Telling("fake") as workspace:
     run([sys.argv[1]], workspace, codec="fake", timeout=300)
 """
 
 
 def test_killed_process_leaves_neither_program_nor_folder(tmp_path, own_temporary_folder):
-    pids = tmp_path / "pids"
+    pids, guarded = tmp_path / "pids", tmp_path / "guarded"
     path = script(tmp_path, f"head -c 1000000 /dev/zero > big; sleep 300 & echo $$ $! > {pids}; wait")
-    with subprocess.Popen([sys.executable, "-c", CHILD, path]) as child:
-        assert until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+    with subprocess.Popen([sys.executable, "-c", CHILD, path, guarded]) as child:
+        # a process that is killed before its guardian knows the program can't have it stopped
+        assert until(lambda: pids.exists() and len(pids.read_text().split()) == 2 and guarded.exists())
         assert list(own_temporary_folder.glob(f"{PREFIX}*"))
         child.kill()
     assert until(lambda: not list(own_temporary_folder.glob(f"{PREFIX}*")))
