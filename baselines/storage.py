@@ -6,7 +6,8 @@ exactly: they would make the steps of the others coarse.
 The invertible 1x1 matrices stay in float16, as 8 bits there cost 0.03 to 0.15 dB; everything else in 8 bits cost the
 shipped IAT 0.006 dB and moved its rate by at most 0.2 % (six crops of held-back photographs, L = 0.2 and 0.8).
 Tensors of nothing but zeros, such as couplings that were not trained yet, are a shape; those that another file holds
-already, as where only the entropy model was trained, are a name.
+already, as where only the entropy model was trained, are a name; those that are near the other file's, as where all was
+trained on, are a difference in 4 to 8 bits (``baselines.differences``).
 """
 
 from __future__ import annotations
@@ -17,16 +18,23 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from baselines.differences import BITS, added, difference
+
 LARGE, SMALL = 2**15, 2**12
 """Tensors of at least so many values take 8 bits a value; smaller ones 16 bits, and the smallest stay as they are."""
 
 FAR, FEW = 8.0, 0.05
 """Values beyond so many times the mean magnitude of their channel are kept, where no larger share of all are."""
 
+OFF, OFF_MIX = 0.03, 5e-4
+"""Error of a difference that is let pass, of large tensors and of 1x1 matrices, both as shares of the values' root mean
+square."""
+
 EIGHT_BITS, SCALE, ZEROS, BASE = ".int8", ".int8_scale", ".zeros", ".base"
 PLACES, VALUES = ".far_places", ".far_values"
+DIFFERENCE, DIFFERENCE_SCALE = {f".difference{bits}": bits for bits in BITS}, ".difference_scale"
 """What is added to the names: the integers, their scales, the shape of a tensor of zeros, nothing: see the base; where
-in the flat tensor values are kept, and which."""
+in the flat tensor values are kept, and which; differences from the base, by their bits, and their scales."""
 
 
 def pack(tensors: Mapping[str, Tensor], base: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
@@ -40,26 +48,45 @@ def pack(tensors: Mapping[str, Tensor], base: Mapping[str, Tensor] | None = None
             stored[name] = value.contiguous()
         elif not bool(value.any()):
             stored[name + ZEROS] = torch.tensor(value.shape)
-        elif ".mix." in name or value.numel() < LARGE:
-            stored[name] = value.half().contiguous()
         else:
-            rows = value.flatten(1)
-            far = rows.abs() > FAR * rows.abs().mean(1, keepdim=True)
-            if 0 < int(far.sum()) <= FEW * far.numel():
-                places = far.flatten().nonzero()[:, 0]
-                stored[name + PLACES], stored[name + VALUES] = places.int(), rows.flatten()[places].float()
-                rows = rows.masked_fill(far, 0)
-            scale = rows.abs().amax(1).clamp_min(1e-12).float() / 127
-            stored[name + SCALE] = scale
-            stored[name + EIGHT_BITS] = torch.round(rows / scale[:, None]).to(torch.int8).reshape(value.shape)
+            parts = _alone(name, value)
+            if base and name in base and base[name].shape == value.shape:
+                parts = min(parts, _beside(name, value, base[name]) or parts, key=_bytes)
+            stored.update({name + suffix: part for suffix, part in parts.items()})
     return stored
+
+
+def _alone(name: str, value: Tensor) -> dict[str, Tensor]:
+    """What is stored of one tensor, by what is added to its name."""
+    if ".mix." in name or value.numel() < LARGE:
+        return {"": value.half().contiguous()}
+    parts, rows = {}, value.flatten(1)
+    far = rows.abs() > FAR * rows.abs().mean(1, keepdim=True)
+    if 0 < int(far.sum()) <= FEW * far.numel():
+        places = far.flatten().nonzero()[:, 0]
+        parts = {PLACES: places.int(), VALUES: rows.flatten()[places].float()}
+        rows = rows.masked_fill(far, 0)
+    scale = rows.abs().amax(1).clamp_min(1e-12).float() / 127
+    return parts | {SCALE: scale, EIGHT_BITS: torch.round(rows / scale[:, None]).to(torch.int8).reshape(value.shape)}
+
+
+def _beside(name: str, value: Tensor, base: Tensor) -> dict[str, Tensor]:
+    """The same of what it differs by from a base; nothing where that is too much for few bits."""
+    allowed = (OFF_MIX if ".mix." in name else OFF) * float(value.square().mean().sqrt())
+    found = difference(value.float(), base.float(), allowed)
+    return {} if found is None else {f".difference{found[0]}": found[1], DIFFERENCE_SCALE: found[2]}
+
+
+def _bytes(parts: Mapping[str, Tensor]) -> int:
+    return sum(part.numel() * part.element_size() for part in parts.values())
 
 
 def unpack(stored: Mapping[str, Tensor], base: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """The inverse of ``pack``; other tensors pass.
 
     Raises:
-        ValueError: a scale or a kept value is missing or does not fit, a shape is none, or the base lacks a tensor.
+        ValueError: a scale, a difference or a kept value is missing or does not fit, a shape is none, or the base lacks
+            a tensor.
     """
     tensors: dict[str, Tensor] = {}
     for name, value in stored.items():
@@ -83,7 +110,13 @@ def unpack(stored: Mapping[str, Tensor], base: Mapping[str, Tensor] | None = Non
             if plain not in (base or {}):
                 raise ValueError(f"{plain} is neither here nor in a base")
             tensors[plain] = (base or {})[plain]
-        elif not name.endswith((SCALE, PLACES, VALUES)):
+        elif (bits := DIFFERENCE.get(name[name.rfind(".") :])) is not None:
+            plain = name.rpartition(".")[0]
+            held, scale = (base or {}).get(plain), stored.get(plain + DIFFERENCE_SCALE)
+            if held is None or scale is None:
+                raise ValueError(f"the base or the scales of {plain} are missing")
+            tensors[plain] = added(held.float(), bits, value, scale)
+        elif not name.endswith((SCALE, PLACES, VALUES, DIFFERENCE_SCALE)):
             tensors[name] = value
     return tensors
 

@@ -92,7 +92,7 @@ def _compare(args: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
         for dataset in datasets:
             known = _known(records, others, dataset)
             choose = _self_pairs if args.own else _pairs
-            result = compare(means, choose(args, known, dataset, generation), args.metric)
+            result = compare(means, choose(args, known, dataset, generation), args.metric, records)
             if args.bootstrap:
                 result = with_intervals(result, common.records, args.metric, args.bootstrap, args.seed)
             results.append(result)

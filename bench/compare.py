@@ -13,6 +13,8 @@ from bench.codec import BenchError
 from bench.published import PREFIX
 from bench.rd import curve
 
+KEYS = ["dataset", "system", "generation"]
+
 
 class Pair(NamedTuple):
     """What is compared: a test system at a generation against an anchor at a generation, on one dataset."""
@@ -56,13 +58,16 @@ def anchor_of(name: str | None, known: Mapping[str, str], dataset: str) -> str:
     return found[0]
 
 
-def compare(means: pd.DataFrame, pairs: Iterable[Pair], metric: str = "psnr") -> pd.DataFrame:
+def compare(
+    means: pd.DataFrame, pairs: Iterable[Pair], metric: str = "psnr", records: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """BD-rate and BD-PSNR of every pair.
 
     Args:
         means: rows of ``bench.rd.generation_means``, and of ``bench.published.load`` where published curves take part.
         pairs: what to compare.
         metric: "psnr" or "ms_ssim_db". Where one side is published, MS-SSIM is compared as dB of the mean on both.
+        records: with a system each, of which the means are a part; by these the reason says where a system ends.
 
     Returns:
         One row a pair: dataset, codec (the test system), generation, anchor, anchor_generation, metric (the column
@@ -70,7 +75,8 @@ def compare(means: pd.DataFrame, pairs: Iterable[Pair], metric: str = "psnr") ->
         bd_psnr_akima (dB), flagged (pchip and akima disagree), overlap_low and overlap_high (dB), overlap_share
         (0 to 1), points, anchor_points, images, reason (why a value is missing) and notes.
     """
-    rows = [_row(means, pair, metric) for pair in pairs]
+    every = means if records is None else pd.concat([means[KEYS], records[KEYS]])
+    rows = [_row(means, pair, metric, every) for pair in pairs]
     return pd.DataFrame(rows, columns=columns(metric))
 
 
@@ -110,7 +116,7 @@ def columns(metric: str = "psnr") -> list[str]:
     return [*names, *values, *overlap, "reason", "notes"]
 
 
-def _row(means: pd.DataFrame, pair: Pair, metric: str) -> dict[str, object]:
+def _row(means: pd.DataFrame, pair: Pair, metric: str, every: pd.DataFrame) -> dict[str, object]:
     here = means[means["dataset"] == pair.dataset]
     sides = [(pair.anchor, pair.anchor_generation), (pair.test, pair.generation)]
     parts = [here[(here["system"] == system) & (here["generation"] == generation)] for system, generation in sides]
@@ -123,7 +129,7 @@ def _row(means: pd.DataFrame, pair: Pair, metric: str) -> dict[str, object]:
     row |= {"points": len(parts[1]), "anchor_points": len(parts[0]), "images": images[1] or images[0] or None}
     for (system, generation), part in zip(sides, parts, strict=True):
         if part.empty:
-            last = here.loc[here["system"] == system, "generation"].max()
+            last = every.loc[(every["dataset"] == pair.dataset) & (every["system"] == system), "generation"].max()
             # No space for a number here: the chain ended earlier, or a published curve has no generations.
             there = "no records" if pd.isna(last) else f"its last is {last}"
             return row | {"flagged": False, "reason": f"{system} has no generation {generation}, {there}", "notes": ""}

@@ -82,8 +82,8 @@ def execute(wanted: Request) -> int:
 
         tasks = _with_plans(_tasks(wanted)[1], Store(root), wanted.rate_by)
         return dryrun.show(tasks, Store(root), _settings(wanted), wanted.rate_by)
-    store = Store.open(root)
     images, tasks = _tasks(wanted)
+    store = Store.open(root)
     for warning in wanted.dataset.warnings:
         print(warning, file=sys.stderr)
     book = Book(store, wanted.command, wanted.options, wanted.points, images, wanted.settings, wanted.seed)

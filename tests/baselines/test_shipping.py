@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save
 
 from baselines.checkpoint import load_checkpoint, save_checkpoint
+from baselines.differences import GROUP, added, difference
 from baselines.iat.config import COMPACT
 from baselines.iat.model import IAT
 from baselines.learned.system import system
@@ -78,6 +79,51 @@ def test_a_file_may_hold_only_what_differs_from_another(tmp_path: Path) -> None:
         load_checkpoint(part)
 
 
+@pytest.mark.parametrize(
+    ("name", "share", "bits", "off"),
+    [
+        ("a", 0.01, 4, 0.03),
+        ("a", 0.2, 4, 0.03),
+        ("a", 3, 6, 0.03),
+        ("a.mix.weight", 0.001, 4, 5e-4),
+        ("a.mix.weight", 0.05, 8, 5e-4),
+    ],
+)
+def test_what_is_near_a_base_takes_few_bits(name: str, share: float, bits: int, off: float) -> None:
+    torch.manual_seed(0)
+    base = {name: torch.randn(256, 256)}
+    near = {name: base[name] + share * torch.randn(256, 256)}
+    stored = pack(near, base)
+    assert stored.keys() == {f"{name}.difference{bits}", f"{name}.difference_scale"}
+    error = (unpack(stored, base)[name] - near[name]).square().mean().sqrt() / near[name].square().mean().sqrt()
+    assert 0 < float(error) <= off
+    room = sum(value.numel() * value.element_size() for value in stored.values())
+    assert room < (bits + 1) / 8 * near[name].numel()
+
+
+def test_what_is_far_from_a_base_is_stored_alone() -> None:
+    torch.manual_seed(0)
+    far, base = torch.randn(64, 64, 3, 3), 300 * torch.randn(64, 64, 3, 3)
+    assert pack({"a": far}, {"a": base}).keys() == pack({"a": far}).keys()
+    assert pack({"a": far}, {"a": base[:32]}).keys() == pack({"a": far}).keys()
+
+
+@pytest.mark.parametrize(("allowed", "bits"), [(9.0, 4), (0.05, 6), (0.01, 8)])
+@pytest.mark.parametrize("count", [1, 31, 32, 33, 100])
+def test_a_difference_is_within_half_a_step_of_its_group(allowed: float, bits: int, count: int) -> None:
+    torch.manual_seed(count)
+    base, value = torch.randn(count), torch.randn(count)
+    found = difference(value, base, allowed)
+    assert found is not None
+    number, packed, scale = found
+    assert number <= bits
+    assert packed.numel() == -(-count * number // 8)
+    steps = scale.float().repeat_interleave(GROUP)[:count]
+    off = (added(base, number, packed, scale) - value).abs()
+    assert bool((off <= 0.501 * steps + 1e-3 * (value - base).abs()).all())
+    assert float(off.square().mean().sqrt()) <= allowed
+
+
 def test_what_is_made_of_a_file_with_a_base_is_whole(tmp_path: Path) -> None:
     base, part = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     save_checkpoint(base, {"a": torch.ones(3)}, CARD, small=True)
@@ -119,17 +165,45 @@ def test_zeros_take_no_room_and_small_tensors_stay_exact() -> None:
         INTEGERS | {"a.far_places": torch.tensor([3], dtype=torch.int32)},
         INTEGERS | {"a.far_places": torch.tensor([0.5]), "a.far_values": torch.ones(1)},
         {"a.base": torch.zeros(0)},
+        {"a.difference4": torch.zeros(4, dtype=torch.uint8), "a.difference_scale": torch.zeros(1).half()},
         {"a.zeros": torch.tensor([-1, 4])},
         {"a.zeros": torch.tensor([1.5, 4.0])},
         {"a.zeros": torch.tensor([2**31, 2**31])},
     ],
-    ids=["no scales", "wrong scales", "no integers", *["far"] * 4, "no base", "negative", "fractions", "huge"],
+    ids=[
+        "no scales",
+        "wrong scales",
+        "no integers",
+        *["far"] * 4,
+        "no base",
+        "no base for a difference",
+        "negative",
+        "fractions",
+        "huge",
+    ],
 )
 def test_what_does_not_fit_is_refused(stored: dict[str, torch.Tensor], tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
     path.write_bytes(save(stored, {"card": json.dumps(CARD)}))
     with pytest.raises(BenchError, match="not a readable safetensors checkpoint"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"a.difference4": torch.zeros(16, dtype=torch.uint8)},
+        {"a.difference4": torch.zeros(15, dtype=torch.uint8), "a.difference_scale": torch.zeros(1).half()},
+        {"a.difference4": torch.zeros(16, dtype=torch.int8), "a.difference_scale": torch.zeros(1).half()},
+        {"a.difference4": torch.zeros(16, dtype=torch.uint8), "a.difference_scale": torch.zeros(2).half()},
+        {"a.difference4": torch.zeros(16, dtype=torch.uint8), "a.difference_scale": torch.zeros(1)},
+        {"b.difference4": torch.zeros(16, dtype=torch.uint8), "b.difference_scale": torch.zeros(1).half()},
+    ],
+    ids=["no scales", "too short", "signed", "too many scales", "float32 scales", "not in the base"],
+)
+def test_a_difference_that_does_not_fit_is_refused(stored: dict[str, torch.Tensor]) -> None:
+    with pytest.raises(ValueError, match=r"does not fit its base|are missing"):
+        unpack(stored, {"a": torch.zeros(4, 8)})
 
 
 def test_a_large_shape_of_zeros_takes_no_memory(tmp_path: Path) -> None:

@@ -191,3 +191,4 @@ def test_what_is_asked_before_coding_fails_in_a_sentence(
 ) -> None:
     assert code(f"mine:{name}") == 2
     assert capsys.readouterr().err == sentence
+    assert Path("run").exists() == (name == "Memory")
