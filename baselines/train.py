@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,14 @@ from baselines.learned.files import located
 from baselines.learned.model import LatentModel
 from baselines.learned.system import SYSTEMS, System, system
 from baselines.training.beginning import continued, earlier, take_entropy, take_transform, taken_from
+from baselines.training.card import card
 from baselines.training.data import load_photographs
-from baselines.training.identity import FREE
 from baselines.training.loop import Trainer
-from baselines.training.losses import TAU, THETA
+from baselines.training.losses import THETA
 from baselines.training.options import Budget, TrainingOptions
-from bench import provenance
+from baselines.training.state import restore
 from bench.cli import INTERRUPTED, OK, Parser, run
 from bench.codec import BenchError
-
-LOSS = f"bpp + 255^2 mean(Lambda (x - x_hat)^2), Lambda = {THETA} exp({TAU} L)"
-SINGLE_RATE_LOSS = "bpp + 255^2 lambda mean((x - x_hat)^2)"
-
-IDENTITY = " + {:g} relu(|y(x_hat) - y_hat| - {:g})^2 / pixels, and so for z"
 
 VARIANTS = {
     "context": "spatial context model",
@@ -133,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BenchError(f"{folder} holds a training already: --resume goes on with it, --out chooses another folder.")
     trainer = Trainer(model, train.to(device), held_back, folder, options)
     if resumed:
-        trainer.restore()
+        restore(trainer)
     print(
         f"{args.system} {args.preset}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, "
         f"{len(train.offsets)} photographs, from iteration {trainer.iteration} on {device}",
@@ -152,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         began = taken | {"start": f"{began['start']}; {taken['start']}"}
 
     def export() -> None:
-        made = card(args, trainer, config.to_dict(), options, train.digest)
+        made = card(trainer, args.system, args.preset, config.to_dict())
         made["training"] |= began
         save_checkpoint(path, trainer.averaged(), made)
 
@@ -256,37 +251,6 @@ def quick_bfloat16(device: torch.device) -> bool:
 
 def _rates(chosen: System) -> str:
     return "all rates" if chosen.variable_rate else "each rate"
-
-
-def card(
-    args: argparse.Namespace, trainer: Trainer, config: dict[str, Any], options: TrainingOptions, data: str
-) -> dict[str, Any]:
-    """What made the checkpoint."""
-    device = (
-        torch.cuda.get_device_name(trainer.device)
-        if trainer.device.type == "cuda"
-        else provenance.machine()["processor"]
-    )
-    return {
-        "system": args.system,
-        "preset": args.preset,
-        "config": config,
-        "training": {
-            "loss": (SINGLE_RATE_LOSS if options.lagrangian else LOSS)
-            + (IDENTITY.format(options.identity, FREE) if options.identity else ""),
-            "options": asdict(options),
-            "iterations": trainer.iteration,
-            "images_seen": trainer.images,
-            "minutes": round(trainer.seconds / 60, 1),
-            "device": device,
-            "threads": torch.get_num_threads(),
-            "photographs": len(trainer.data.offsets),
-            "data_digest": data,
-            "torch": torch.__version__.split("+")[0],
-            "commit": provenance.git_commit() or "unknown",
-            "history": trainer.history,
-        },
-    }
 
 
 if __name__ == "__main__":

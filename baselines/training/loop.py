@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,6 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from baselines.learned.model import LatentModel
-from baselines.learned.official import mismatch
 from baselines.training.data import Photographs
 from baselines.training.evaluation import evaluate
 from baselines.training.live import LiveLine
@@ -25,7 +21,7 @@ from baselines.training.losses import level_of, rate, rate_distortion
 from baselines.training.maps import quality_maps
 from baselines.training.options import Budget, TrainingOptions
 from baselines.training.pool import LatentPool, coded_once
-from bench.codec import BenchError
+from baselines.training.state import save
 
 
 class Trainer:
@@ -216,76 +212,9 @@ class Trainer:
         row |= {key: round(value, 4 if key.startswith("bpp") else 3) for key, value in points.items()}
         self.history.append(row)
         tqdm.write(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()))
-        self.save()
+        save(self)
         if then:
             then()
-
-    def save(self) -> None:
-        """Write the exact state (atomically) and the log."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        state = {
-            "model": self.model.state_dict(),
-            "average": self.average,
-            "optimizer": self.optimizer.state_dict(),
-            "crops": self.generator.get_state(),
-            "noise": torch.get_rng_state(),
-            "iteration": self.iteration,
-            "joint": self.joint,
-            "images": self.images,
-            "seconds": self.seconds,
-            "skipped": self.skipped,
-            "pool": self.pool.state(),
-            "worn": self.worn,
-            "history": json.dumps(self.history),
-            "options": json.dumps(asdict(self.options)),
-        }
-        if self.device.type == "cuda":
-            state["noise_cuda"] = torch.cuda.get_rng_state(self.device)
-        temporary = self.folder / "state.pt.part"
-        torch.save(state, temporary)
-        temporary.replace(self.folder / "state.pt")
-        with (self.folder / "log.csv").open("w", newline="") as file:
-            names = dict.fromkeys(name for row in self.history for name in row)
-            writer = csv.DictWriter(file, list(names) or ["iteration"])
-            writer.writeheader()
-            writer.writerows(self.history)
-
-    def restore(self) -> None:
-        """Continue exactly where ``save`` left off (on the same kind of device).
-
-        Raises:
-            BenchError: another model, or other parameters of it, were trained there.
-        """
-        state: dict[str, Any] = torch.load(self.folder / "state.pt", map_location=self.device, weights_only=True)
-        only = json.loads(state["options"]).get("only", "")
-        if only != self.options.only:
-            told = [f"--only {each}" if each else "no --only" for each in (only, self.options.only)]
-            raise BenchError(
-                f"What is in {self.folder} was trained with {told[0]} and can't go on with {told[1]}: "
-                "repeat the option, or begin with its checkpoint by --weights and another --out."
-            )
-        if problem := mismatch(self.model.state_dict(), state["model"]):
-            raise BenchError(
-                f"What is in {self.folder} is another model than the options ask for: {problem}; "
-                "repeat the options it was trained with, or choose another --out."
-            )
-        self.model.load_state_dict(state["model"])
-        self.average = state["average"]
-        asked = [{key: group[key] for key in ("peak", "entropy")} for group in self.optimizer.param_groups]
-        self.optimizer.load_state_dict(state["optimizer"])
-        for group, own in zip(self.optimizer.param_groups, asked, strict=True):
-            group.update(own)  # the rates asked for now, not those of before
-        self.generator.set_state(state["crops"].cpu())
-        torch.set_rng_state(state["noise"].cpu())
-        if "noise_cuda" in state and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["noise_cuda"].cpu(), self.device)
-        self.iteration, self.seconds, self.skipped = state["iteration"], state["seconds"], state["skipped"]
-        # states of before had neither
-        self.joint = state.get("joint", self.iteration)
-        self.images = state.get("images", self.iteration * self.options.batch)
-        self.pool.restore(state["pool"])
-        self.worn = state["worn"]
-        self.history = json.loads(state["history"])
 
     def averaged(self) -> dict[str, Tensor]:
         """The weights to ship."""

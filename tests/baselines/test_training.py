@@ -21,6 +21,7 @@ from baselines.training.live import LiveLine
 from baselines.training.loop import Trainer
 from baselines.training.losses import lagrangian, rate_distortion
 from baselines.training.maps import quality_maps
+from baselines.training.state import restore, save
 from bench import provenance
 from bench.codec import BenchError
 
@@ -101,9 +102,9 @@ def test_resumption_is_exact(folder: Path, tmp_path: Path) -> None:
     for i in range(3):
         first._set_rates(0.0)
         first.step(rate_only=i % 2 == 0)
-    first.save()
+    save(first)
     second = trainer_in(tmp_path / "b", photographs, seed=99)
-    second.restore()
+    restore(second)
     assert second.iteration == 3
     resumed = []
     for i in range(3, 6):
@@ -136,9 +137,9 @@ def test_images_are_counted_where_the_model_sees_them(folder: Path, tmp_path: Pa
     assert seen == 8 * OPTIONS.batch
     trainer.step(rate_only=True)
     assert trainer.images == seen
-    trainer.save()
+    save(trainer)
     again = trainer_in(tmp_path, load_photographs(folder))
-    again.restore()
+    restore(again)
     assert again.images == seen
 
 
