@@ -107,7 +107,7 @@ def _make(name: str, keys: dict[str, Any], options: argparse.Namespace) -> int:
         wanted = replace(wanted, points=points)
     print(f"{name}: {keys['description']}")
     code = _found(run_folder) if options.as_is else execute(replace(wanted, out=run_folder, reports=()))
-    if code == INTERRUPTED:
+    if code == INTERRUPTED or options.dry_run:
         return code
     publish(Publication(name, keys, run_folder, folder, command, list(left_out), old, current))
     write_index(folder)

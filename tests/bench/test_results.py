@@ -41,6 +41,13 @@ def make(tmp_path, *more, text=TEXT):
 
 
 @pytest.mark.usefixtures("photographs")
+def test_a_dry_run_writes_nothing(tmp_path, capsys):
+    assert make(tmp_path, "--dry-run") == 0
+    assert "To do: 4 chains" in capsys.readouterr().out
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("photographs")
 def test_a_table_is_made_and_says_how(tmp_path, capsys):
     assert make(tmp_path) == 0
     said = capsys.readouterr()
