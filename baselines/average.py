@@ -55,8 +55,10 @@ def joint_card(one: dict[str, Any], other: dict[str, Any], paths: list[Path], sh
     training = dict(other["training"])
     for key in ("iterations", "images_seen", "minutes"):
         training[key] = round(one["training"][key] + other["training"][key], 1)
-    told = [f"{path.name} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]})" for path in paths]
-    training["average"] = f"{1 - share:g} of the weights of {told[0]}, {share:g} of {told[1]}, trained on from these"
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in paths]
+    told = [f"{path.name} (sha256 {digest})" for path, digest in zip(paths, digests, strict=True)]
+    on = ", trained on from these" if digests[0] in training.get("start", "") else ""
+    training["average"] = f"{1 - share:g} of the weights of {told[0]}, {share:g} of {told[1]}{on}"
     training["before"] = one["training"]
     return other | {"training": training}
 

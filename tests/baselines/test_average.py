@@ -32,7 +32,18 @@ def test_the_average_and_its_card(tmp_path: Path) -> None:
     assert card["training"]["images_seen"] == 160
     assert card["training"]["before"] == TRAINING
     assert card["training"]["average"].startswith("0.75 of the weights of one.safetensors (sha256 ")
+    assert "trained on from these" not in card["training"]["average"]
     assert json.loads((tmp_path / "both.json").read_text()) == card
+
+
+def test_the_card_says_where_the_second_was_trained_on_from_the_first(tmp_path: Path) -> None:
+    one = saved(tmp_path / "one.safetensors", 1.0)
+    start = f"the weights of one.safetensors (sha256 {load_checkpoint(Path(one))[2][:16]}), with a fresh optimiser"
+    card = {"system": "iat", "config": COMPACT.to_dict(), "training": TRAINING | {"start": start}}
+    save_checkpoint(tmp_path / "more.safetensors", {"a": torch.ones(3), "n": torch.tensor(4)}, card)
+    more = str(tmp_path / "more.safetensors")
+    assert main([one, more, "--share", "0.5", "--out", str(tmp_path / "both.safetensors")]) == 0
+    assert load_checkpoint(tmp_path / "both.safetensors")[1]["training"]["average"].endswith("trained on from these")
 
 
 def test_what_can_not_be_averaged(tmp_path: Path) -> None:
