@@ -1,4 +1,4 @@
-"""``python -m baselines.average``: the average of two checkpoints of one model, one trained on from the other.
+"""``python -m baselines.average``: the average of two checkpoints of one model that share a beginning.
 
     python -m baselines.average iat-compact more/iat-compact.safetensors --share 0.35 --out both/iat-compact.safetensors
 
@@ -28,6 +28,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("first", help="checkpoint: a file, or the name of a shipped one")
     p.add_argument("second", help="another, with the same configuration")
     p.add_argument("--share", type=float, required=True, help="of the second in the average, 0 to 1")
+    p.add_argument(
+        "--only", default="", metavar="NAME,...", help="average these parameters alone; others are the first's"
+    )
     p.add_argument("--out", type=Path, required=True, help="file to write (.safetensors)")
     return p
 
@@ -41,16 +44,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     configs = [system(card["system"]).config.from_dict(card["config"]) for card in (one, other)]
     if configs[0] != configs[1] or first.keys() != second.keys():
         raise BenchError(f"{paths[0]} and {paths[1]} are not of one configuration; an average takes two of one model.")
+    parts = tuple(args.only.split(","))
+    for part in parts:
+        if not any(name.startswith(part) for name in first):
+            raise BenchError(
+                f"--only {part}: nothing in this model is called so; its names begin as {next(iter(first))}."
+            )
     mean = {
-        name: value.lerp(second[name], args.share) if value.is_floating_point() else value
+        name: value.lerp(second[name], args.share) if value.is_floating_point() and name.startswith(parts) else value
         for name, value in first.items()
     }
-    save_checkpoint(args.out, mean, joint_card(one, other, paths, args.share))
-    print(f"{args.out}: {1 - args.share:g} of {paths[0]} and {args.share:g} of {paths[1]}")
+    save_checkpoint(args.out, mean, joint_card(one, other, paths, args.share, args.only))
+    print(f"{args.out}: {1 - args.share:g} of {paths[0]} and {args.share:g} of {paths[1]}{_of(args.only)}")
     return 0
 
 
-def joint_card(one: dict[str, Any], other: dict[str, Any], paths: list[Path], share: float) -> dict[str, Any]:
+def _of(only: str) -> str:
+    return f" in {only}" if only else ""
+
+
+def joint_card(
+    one: dict[str, Any], other: dict[str, Any], paths: list[Path], share: float, only: str = ""
+) -> dict[str, Any]:
     """The second's card with the training of both: ``before`` is that of the first."""
     training = dict(other["training"])
     for key in ("iterations", "images_seen", "minutes"):
@@ -58,7 +73,7 @@ def joint_card(one: dict[str, Any], other: dict[str, Any], paths: list[Path], sh
     digests = [hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in paths]
     told = [f"{path.name} (sha256 {digest})" for path, digest in zip(paths, digests, strict=True)]
     on = ", trained on from these" if digests[0] in training.get("start", "") else ""
-    training["average"] = f"{1 - share:g} of the weights of {told[0]}, {share:g} of {told[1]}{on}"
+    training["average"] = f"{1 - share:g} of the weights of {told[0]}, {share:g} of {told[1]}{_of(only)}{on}"
     training["before"] = one["training"]
     return other | {"training": training}
 

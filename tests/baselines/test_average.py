@@ -46,6 +46,22 @@ def test_the_card_says_where_the_second_was_trained_on_from_the_first(tmp_path: 
     assert load_checkpoint(tmp_path / "both.safetensors")[1]["training"]["average"].endswith("trained on from these")
 
 
+def test_an_average_of_a_part_leaves_the_rest_as_in_the_first(tmp_path: Path) -> None:
+    for name, value in (("one", 1.0), ("other", 5.0)):
+        tensors = {"transform.a": torch.full((3,), value), "entropy.b": torch.full((2,), value)}
+        card = {"system": "iat", "config": COMPACT.to_dict(), "training": TRAINING}
+        save_checkpoint(tmp_path / f"{name}.safetensors", tensors, card)
+    argv = [str(tmp_path / f"{name}.safetensors") for name in ("one", "other")]
+    argv += ["--share", "1", "--out", str(tmp_path / "both.safetensors"), "--only"]
+    assert main([*argv, "transform."]) == 0
+    tensors, card, _ = load_checkpoint(tmp_path / "both.safetensors")
+    assert tensors["transform.a"].tolist() == [5.0] * 3
+    assert tensors["entropy.b"].tolist() == [1.0] * 2
+    assert card["training"]["average"].endswith(" in transform.")
+    with pytest.raises(BenchError, match="--only decoder: nothing in this model is called so"):
+        main([*argv, "decoder"])
+
+
 def test_what_can_not_be_averaged(tmp_path: Path) -> None:
     one = saved(tmp_path / "one.safetensors", 1.0)
     other = saved(tmp_path / "other.safetensors", 5.0, replace(COMPACT, context=False).to_dict())
