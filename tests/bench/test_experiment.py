@@ -16,7 +16,6 @@ from bench.runner import run_tasks
 
 NAMES = (
     "ainn-ablation",
-    "bpg-fifty",
     "equal-budget",
     "fifty",
     "handover",
@@ -63,7 +62,6 @@ def test_the_listing_has_all_of_them(capsys):
 # Classical codecs only, that reach the rates of the experiment on these small images.
 CODECS = {
     "ainn-ablation": "jpeg:50",
-    "bpg-fifty": "jpeg:50",
     "equal-budget": "webp:80",
     "vtm-five": "webp:80",
     "rate-control": "jpeg2000",

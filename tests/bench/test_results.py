@@ -149,7 +149,7 @@ def test_committed_tables_hold_what_they_say(path):
     book = json.loads(path.with_suffix(".json").read_text())
     assert set(found["codec_id"]) == set(book["codecs"])
     assert all(book["codecs"].values())
-    slow = path.stem in ("bpg-fifty", "vtm-five")  # on two images only
+    slow = path.stem == "vtm-five"  # on two images only
     assert set(found["dataset"]) == {"kodim05+kodim23" if slow else "kodak"}
     assert found["image"].nunique() == book["images"] == (2 if slow else 24)
     assert len(found) == book["records"]
