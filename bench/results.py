@@ -150,12 +150,14 @@ def _committed(path: Path) -> pd.DataFrame | None:
 
 
 def _whole(old: pd.DataFrame, point: Point, wanted: Request) -> bool:
-    """Whether a table holds every generation of every image of an operating point."""
+    """Whether a table holds every generation of every image of an operating point, or where and why a chain failed."""
     ids = {codec_id(codec) for codec in point.codecs}
-    rows = old[(old["schedule"] == point.schedule.text) & (old["carrier"] == wanted.carrier) & (old["status"] == "ok")]
+    rows = old[(old["schedule"] == point.schedule.text) & (old["carrier"] == wanted.carrier)]
     rows = rows[rows["codec_id"].isin(ids) & (rows["dataset"] == wanted.dataset.name)]
+    failed = set(rows.loc[rows["status"] == "failed", "image"])
     last = rows.groupby("image")["generation"].max()
-    return set(rows["codec_id"]) == ids and all(last.get(ref.name, 0) >= wanted.generations for ref in wanted.dataset)
+    ended = all(last.get(ref.name, 0) >= wanted.generations or ref.name in failed for ref in wanted.dataset)
+    return ended and set(rows["codec_id"]) == ids
 
 
 def _duration(seconds: float) -> str:

@@ -103,6 +103,16 @@ def test_only_missing_points_are_added(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("photographs")
+def test_a_chain_that_failed_is_not_missing(tmp_path, capsys):
+    text = 'description = "x"\ngenerations = 2\nbpp = [0.9, 20]\ncodecs = ["jpeg"]\n'
+    assert make(tmp_path, text=text) == 1
+    assert results.table("mine", "set", tmp_path / "out")["status"].value_counts()["failed"] == 2
+    capsys.readouterr()
+    assert make(tmp_path, "--missing", text=text) == 0
+    assert "0 of 2 operating points are missing" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("photographs")
 def test_rows_of_an_earlier_checkpoint_are_replaced(tmp_path, capsys):
     make(tmp_path)
     path = tmp_path / "out" / "set" / "mine.parquet"
