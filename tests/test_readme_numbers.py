@@ -19,6 +19,9 @@ CODECS = {
     "JPEG 2000": "jpeg2000",
     "WebP": "webp",
     "AVIF": "avif",
+    "HEIC": "heic",
+    "JPEG XL": "jpegxl",
+    "BPG": "bpg",
     "IAT": "iat",
     "`iat-stable`": "iat[checkpoint=iat-stable]",
     "Song et al.": "sft",
@@ -45,7 +48,7 @@ def ends(name: str) -> pd.DataFrame:
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row[0]}, {row[1][:12]}")
 def test_fifty_encodings(row: list[str]) -> None:
     codec = CODECS[row[0]]
-    said = re.fullmatch(r"(?:[a-z]+ )?([0-9.]+)(?: bpp|, ([0-9.]+) bpp): ([0-9.]+) → ([0-9.]+)", row[1])
+    said = re.fullmatch(r"(?:[A-Za-z]+ )?([0-9.]+)(?: bpp|, ([0-9.]+) bpp): ([0-9.]+) → ([0-9.]+)", row[1])
     assert said
     quality, first, last = float(said[1]), float(said[3]), float(said[4])
     means = generation_means(common_images(results.table("stable" if "stable" in codec else "fifty")).records)
