@@ -80,12 +80,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def read(file: Path = FILE) -> dict[str, tuple[str, list[str]]]:
-    """What each recipe makes, and its steps with ``{short}`` filled in, by name."""
+    """What each recipe makes, and its steps with the file's abbreviations filled in, by name."""
     found = tomllib.loads(file.read_text(encoding="utf-8"))
-    short = found.pop("short")
+    short = {name: text for name, text in found.items() if isinstance(text, str)}
+
+    def whole(step: str) -> str:
+        for name, text in short.items():
+            step = step.replace(f"{{{name}}}", text)
+        return step
+
     return {
-        name: (recipe["about"], [step.replace("{short}", short) for step in recipe["steps"]])
+        name: (recipe["about"], [whole(step) for step in recipe["steps"]])
         for name, recipe in found.items()
+        if name not in short
     }
 
 
