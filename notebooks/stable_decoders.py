@@ -28,7 +28,10 @@ from bench.compare import Pair, compare
 from bench.generation_loss import loss_table, with_change
 from bench.rd import common_images, generation_means
 
-NAMES = {"iat[checkpoint=iat-stable]": "iat-stable", "sft[checkpoint=sft-stable]": "sft-stable"}
+NAMES = {
+    f"{system}[checkpoint={name}]": name
+    for system, name in (("iat", "iat-stable"), ("iat", "iat-long"), ("sft", "sft-stable"))
+}
 
 stable = results.table("stable").assign(codec=lambda t: t["codec"].map(NAMES))
 before = results.table("fifty").query("codec in ('iat', 'sft')")
@@ -40,7 +43,7 @@ means = with_change(generation_means(records))
 
 # %%
 asked = before[["codec", "schedule"]].drop_duplicates().itertuples(index=False)
-pairs = {(name, schedule) for codec, schedule in asked for name in (codec, f"{codec}-stable")}
+pairs = {(name, schedule) for codec, schedule in asked for name in (codec, f"{codec}-stable", f"{codec}-long")}
 chosen = [pair in pairs for pair in zip(means["codec"], means["schedule"], strict=True)]
 display(plots.generations(means[chosen], ("psnr", "psnr_change", "bpp")))
 

@@ -22,7 +22,7 @@ from bench.experiment import FOLDER
 RECIPES = recipe.read()
 
 OWN_STEPS_BEFORE = {"sft-compact": 1, "iat-long": 2}
-"""Trainings before the last that a card counts apart and that belong to the recipe; an average counts both of its own."""
+"""Trainings before the last that a card counts apart and the recipe does not; an average counts both of its own."""
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
