@@ -24,6 +24,7 @@ CODECS = {
     "BPG": "bpg",
     "IAT": "iat",
     "`iat-stable`": "iat[checkpoint=iat-stable]",
+    "`iat-long`": "iat[checkpoint=iat-long]",
     "Song et al.": "sft",
     "`sft-stable`": "sft[checkpoint=sft-stable]",
     "Xie et al.": "xie",
@@ -51,7 +52,7 @@ def test_fifty_encodings(row: list[str]) -> None:
     said = re.fullmatch(r"(?:[A-Za-z]+ )?([0-9.]+)(?: bpp|, ([0-9.]+) bpp): ([0-9.]+) → ([0-9.]+)", row[1])
     assert said
     quality, first, last = float(said[1]), float(said[3]), float(said[4])
-    means = generation_means(common_images(results.table("stable" if "stable" in codec else "fifty")).records)
+    means = generation_means(common_images(results.table("stable" if "checkpoint=" in codec else "fifty")).records)
     means = means[(means["codec"] == codec) & np.isclose(means["quality"], quality)].set_index("generation")
     assert means.loc[1, "psnr"] == pytest.approx(first, abs=0.0051)
     assert means.loc[50, "psnr"] == pytest.approx(last, abs=0.0051)
