@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,18 @@ from bench.codec import BenchError
 
 
 def save_checkpoint(
-    path: Path, tensors: dict[str, Tensor], card: dict[str, Any], small: bool = False, base: Path | None = None
+    path: Path,
+    tensors: dict[str, Tensor],
+    card: dict[str, Any],
+    steps: Mapping[str, float] | None = None,
+    base: Path | None = None,
 ) -> None:
     """Write ``path`` (safetensors, card in its metadata) and ``path`` with suffix .json, each atomically.
 
     Args:
         path, tensors, card: what goes where.
-        small: store the weights as ``baselines.storage`` says; otherwise they are kept exactly.
-        base: a checkpoint beside ``path``, whose tensors are not stored again; ``small`` only.
+        steps: store the weights as ``baselines.storage`` says, in these steps; otherwise they are kept exactly.
+        base: a checkpoint beside ``path``, whose tensors are not stored again; only with ``steps``.
     """
     held: dict[str, Tensor] = {}
     card = {key: value for key, value in card.items() if key != "base"}  # of the file that the weights came from
@@ -32,7 +37,10 @@ def save_checkpoint(
         held, _, digest = load_checkpoint(base)
         card = card | {"base": {"file": base.name, "sha256": digest}}
     card_text = json.dumps(card, indent=1, sort_keys=True)
-    stored = pack(tensors, held) if small else {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    if steps is None:
+        stored = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    else:
+        stored = pack(tensors, steps, held)
     data = save(stored, {"card": card_text})
     path.parent.mkdir(parents=True, exist_ok=True)
     for target, content in ((path, data), (path.with_suffix(".json"), (card_text + "\n").encode())):

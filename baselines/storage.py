@@ -1,130 +1,147 @@
-"""Weights in a quarter of their space: large ones in 8 bits a value, with a scale for each output channel.
+"""Weights in a sixth of their space or less: whole numbers of steps, one step a tensor, compressed without loss (LZMA).
 
-Values far beyond the others of their channel, such as those of a basis that the rest was trained around, are kept
-exactly: they would make the steps of the others coarse.
+How coarse each step may be is measured (``baselines.steps``). With a base, another checkpoint's tensors, the numbers
+tell the difference from it, and what is equal there is not stored at all: weights that were trained on from others
+differ from them by little. Tensors of nothing but zeros, such as couplings that were not trained yet, are a shape.
+Small ones stay as they are.
 
-The invertible 1x1 matrices stay in float16, as 8 bits there cost 0.03 to 0.15 dB; everything else in 8 bits cost the
-shipped IAT 0.006 dB and moved its rate by at most 0.2 % (six crops of held-back photographs, L = 0.2 and 0.8).
-Tensors of nothing but zeros, such as couplings that were not trained yet, are a shape; those that another file holds
-already, as where only the entropy model was trained, are a name; those that are near the other file's, as where all was
-trained on, are a difference in 4 to 8 bits (``baselines.differences``).
+Files that were shipped before keep large tensors in other ways, ``baselines.eightbits`` and ``baselines.differences``;
+these are still read.
 """
 
 from __future__ import annotations
 
+import lzma
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.differences import BITS, added, difference
+from baselines import differences, eightbits
 
-LARGE, SMALL = 2**15, 2**12
-"""Tensors of at least so many values take 8 bits a value; smaller ones 16 bits, and the smallest stay as they are."""
+SMALL = 2**12
+"""Tensors of fewer values stay as they are."""
 
-FAR, FEW = 8.0, 0.05
-"""Values beyond so many times the mean magnitude of their channel are kept, where no larger share of all are."""
-
-OFF, OFF_MIX = 0.03, 5e-4
-"""Error of a difference that is let pass, of large tensors and of 1x1 matrices, both as shares of the values' root mean
-square."""
-
-EIGHT_BITS, SCALE, ZEROS, BASE = ".int8", ".int8_scale", ".zeros", ".base"
-PLACES, VALUES = ".far_places", ".far_values"
-DIFFERENCE, DIFFERENCE_SCALE = {f".difference{bits}": bits for bits in BITS}, ".difference_scale"
-"""What is added to the names: the integers, their scales, the shape of a tensor of zeros, nothing: see the base; where
-in the flat tensor values are kept, and which; differences from the base, by their bits, and their scales."""
+STEPPED, STEP, SHAPE = ".stepped", ".step", ".shape"
+ZEROS, BASE = ".zeros", ".base"
+"""What is added to the names: the whole numbers, the step, the shape; the shape of a tensor of zeros; nothing: see the
+base."""
 
 
-def pack(tensors: Mapping[str, Tensor], base: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """Float tensors by name -> what is stored of them, beside what a base holds."""
+def is_stepped(value: Tensor, base: Tensor | None) -> bool:
+    """Whether ``pack`` takes a step for this tensor: it is large, a matrix at least, not zero, and not the base's."""
+    large = value.is_floating_point() and value.dim() >= 2 and value.numel() >= SMALL
+    return large and bool(value.any()) and not (base is not None and torch.equal(base, value))
+
+
+def on_steps(value: Tensor, base: Tensor | None, step: float) -> Tensor:
+    """What ``unpack`` makes of ``value`` (float32) where it is stored in steps of ``step``."""
+    return _sum(_numbers(value, base, step), base, step)
+
+
+def pack(
+    tensors: Mapping[str, Tensor], steps: Mapping[str, float], base: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    """Float tensors by name -> what is stored of them, beside what a base holds.
+
+    Args:
+        tensors: those that are to be kept.
+        steps: of the large ones (``is_stepped``); without a step a tensor is kept exactly.
+        base: of another checkpoint.
+    """
     stored: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        value = tensor.detach().cpu()
-        if base and name in base and torch.equal(base[name], value):
+        value, near = tensor.detach().cpu(), (base or {}).get(name)
+        if near is not None and torch.equal(near, value):
             stored[name + BASE] = torch.zeros(0)
-        elif value.numel() < SMALL or value.dim() < 2 or not value.is_floating_point():
-            stored[name] = value.contiguous()
-        elif not bool(value.any()):
+        elif value.numel() >= SMALL and not bool(value.any()):
             stored[name + ZEROS] = torch.tensor(value.shape)
+        elif name in steps and is_stepped(value, near):
+            stored[name + STEPPED] = compressed(_numbers(value, near, steps[name]))
+            stored[name + STEP] = torch.tensor([steps[name]], dtype=torch.float64)
+            stored[name + SHAPE] = torch.tensor(value.shape)
         else:
-            parts = _alone(name, value)
-            if base and name in base and base[name].shape == value.shape:
-                parts = min(parts, _beside(name, value, base[name]) or parts, key=_bytes)
-            stored.update({name + suffix: part for suffix, part in parts.items()})
+            stored[name] = value.contiguous()
     return stored
-
-
-def _alone(name: str, value: Tensor) -> dict[str, Tensor]:
-    """What is stored of one tensor, by what is added to its name."""
-    if ".mix." in name or value.numel() < LARGE:
-        return {"": value.half().contiguous()}
-    parts, rows = {}, value.flatten(1)
-    far = rows.abs() > FAR * rows.abs().mean(1, keepdim=True)
-    if 0 < int(far.sum()) <= FEW * far.numel():
-        places = far.flatten().nonzero()[:, 0]
-        parts = {PLACES: places.int(), VALUES: rows.flatten()[places].float()}
-        rows = rows.masked_fill(far, 0)
-    scale = rows.abs().amax(1).clamp_min(1e-12).float() / 127
-    return parts | {SCALE: scale, EIGHT_BITS: torch.round(rows / scale[:, None]).to(torch.int8).reshape(value.shape)}
-
-
-def _beside(name: str, value: Tensor, base: Tensor) -> dict[str, Tensor]:
-    """The same of what it differs by from a base; nothing where that is too much for few bits."""
-    allowed = (OFF_MIX if ".mix." in name else OFF) * float(value.square().mean().sqrt())
-    found = difference(value.float(), base.float(), allowed)
-    return {} if found is None else {f".difference{found[0]}": found[1], DIFFERENCE_SCALE: found[2]}
-
-
-def _bytes(parts: Mapping[str, Tensor]) -> int:
-    return sum(part.numel() * part.element_size() for part in parts.values())
 
 
 def unpack(stored: Mapping[str, Tensor], base: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """The inverse of ``pack``; other tensors pass.
 
     Raises:
-        ValueError: a scale, a difference or a kept value is missing or does not fit, a shape is none, or the base lacks
-            a tensor.
+        ValueError: a part is missing or does not fit, a shape is none, or the base lacks a tensor.
     """
     tensors: dict[str, Tensor] = {}
+    held = base or {}
     for name, value in stored.items():
-        if name.endswith(EIGHT_BITS):
-            plain = name.removesuffix(EIGHT_BITS)
-            scale = stored.get(plain + SCALE)
-            if scale is None or value.dtype != torch.int8 or value.dim() < 2 or scale.shape != value.shape[:1]:
-                raise ValueError(f"the scales of {plain} do not fit")
-            whole = value.float() * scale.float().reshape(-1, *[1] * (value.dim() - 1))
-            if plain + PLACES in stored:
-                _keep(whole, stored[plain + PLACES], stored.get(plain + VALUES))
-            tensors[plain] = whole
+        plain, _, kind = name.rpartition(".")
+        if name.endswith(STEPPED):
+            step, shape = stored.get(plain + STEP), stored.get(plain + SHAPE)
+            if step is None or shape is None or step.dtype != torch.float64 or step.numel() != 1:
+                raise ValueError(f"the step of {plain} is missing")
+            near = held.get(plain)
+            numbers = expanded(value, _shape(plain, shape))
+            tensors[plain] = _sum(
+                numbers, near if near is not None and near.shape == numbers.shape else None, step.item()
+            )
         elif name.endswith(ZEROS):
-            shape = value.tolist()
-            if value.dtype != torch.int64 or value.dim() != 1 or min(shape, default=0) < 1 or math.prod(shape) >= 2**40:
-                raise ValueError(f"{name} is no shape")
             # one zero seen many times: it takes no memory whatever the file says
-            tensors[name.removesuffix(ZEROS)] = torch.zeros(()).expand(shape)
+            tensors[plain] = torch.zeros(()).expand(_shape(plain, value))
         elif name.endswith(BASE):
-            plain = name.removesuffix(BASE)
-            if plain not in (base or {}):
+            if plain not in held:
                 raise ValueError(f"{plain} is neither here nor in a base")
-            tensors[plain] = (base or {})[plain]
-        elif (bits := DIFFERENCE.get(name[name.rfind(".") :])) is not None:
-            plain = name.rpartition(".")[0]
-            held, scale = (base or {}).get(plain), stored.get(plain + DIFFERENCE_SCALE)
-            if held is None or scale is None:
-                raise ValueError(f"the base or the scales of {plain} are missing")
-            tensors[plain] = added(held.float(), bits, value, scale)
-        elif not name.endswith((SCALE, PLACES, VALUES, DIFFERENCE_SCALE)):
+            tensors[plain] = held[plain]
+        elif f".{kind}" == eightbits.INTEGERS:
+            tensors[plain] = eightbits.read(stored, plain)
+        elif f".{kind}" in differences.BITS:
+            tensors[plain] = differences.read(stored, plain, f".{kind}", held.get(plain))
+        elif not name.endswith((STEP, SHAPE, *eightbits.PARTS, *differences.PARTS)):
             tensors[name] = value
     return tensors
 
 
-def _keep(whole: Tensor, places: Tensor, values: Tensor | None) -> None:
-    """Put the values that were kept where they belong."""
-    if values is None or places.dim() != 1 or places.shape != values.shape or places.dtype != torch.int32:
-        raise ValueError("the values kept exactly do not fit")
-    if len(places) and not 0 <= int(places.min()) <= int(places.max()) < whole.numel():
-        raise ValueError("a value kept exactly lies outside its tensor")
-    whole.view(-1)[places.long()] = values.float()
+def compressed(numbers: Tensor) -> Tensor:
+    """Whole numbers of any shape -> uint8, one dimension: zigzag (0, -1, 1, -2 ...), the lowest bytes first, LZMA."""
+    flat = numbers.flatten().to(torch.int64).numpy()
+    zigzag = np.where(flat < 0, -2 * flat - 1, 2 * flat)
+    width = next(width for width in (1, 2, 4) if int(zigzag.max(initial=0)) < 2 ** (8 * width))
+    planes = zigzag.astype(f"<u{width}").view(np.uint8).reshape(-1, width).T
+    return torch.frombuffer(bytearray(lzma.compress(planes.tobytes())), dtype=torch.uint8)
+
+
+def expanded(data: Tensor, shape: list[int]) -> Tensor:
+    """The inverse of ``compressed``, float64.
+
+    Raises:
+        ValueError: these are not the numbers of a tensor of that shape.
+    """
+    count = math.prod(shape)
+    try:
+        decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=2**26)
+        planes = decoder.decompress(data.numpy().tobytes(), 4 * count + 1)
+    except lzma.LZMAError as error:
+        raise ValueError(f"numbers that can't be expanded: {error}") from error
+    width = len(planes) // count
+    if not decoder.eof or width not in (1, 2, 4) or len(planes) != width * count:
+        raise ValueError("the numbers do not fit their tensor")
+    zigzag = np.frombuffer(planes, np.uint8).reshape(width, count).T.copy().view(f"<u{width}")[:, 0].astype(np.int64)
+    return torch.from_numpy(np.where(zigzag % 2, -(zigzag + 1) // 2, zigzag // 2).astype(np.float64)).reshape(shape)
+
+
+def _numbers(value: Tensor, base: Tensor | None, step: float) -> Tensor:
+    whole = value.double()
+    return torch.round((whole if base is None or base.shape != value.shape else whole - base.double()) / step)
+
+
+def _sum(numbers: Tensor, base: Tensor | None, step: float) -> Tensor:
+    whole = numbers.double() * step
+    return (whole if base is None or base.shape != numbers.shape else whole + base.double()).float()
+
+
+def _shape(name: str, value: Tensor) -> list[int]:
+    shape = value.tolist()
+    if value.dtype != torch.int64 or value.dim() != 1 or min(shape, default=0) < 1 or math.prod(shape) >= 2**40:
+        raise ValueError(f"{name} has no shape")
+    return shape
