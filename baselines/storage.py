@@ -24,6 +24,9 @@ from baselines import differences, eightbits
 SMALL = 2**12
 """Tensors of fewer values stay as they are."""
 
+MOST = 2**26
+"""Values of a tensor in steps: a small file must not expand to more than memory holds."""
+
 STEPPED, STEP, SHAPE = ".stepped", ".step", ".shape"
 ZEROS, BASE = ".zeros", ".base"
 """What is added to the names: the whole numbers, the step, the shape; the shape of a tensor of zeros; nothing: see the
@@ -56,7 +59,7 @@ def pack(
         value, near = tensor.detach().cpu(), (base or {}).get(name)
         if near is not None and torch.equal(near, value):
             stored[name + BASE] = torch.zeros(0)
-        elif value.numel() >= SMALL and not bool(value.any()):
+        elif value.is_floating_point() and value.numel() >= SMALL and not bool(value.any()):
             stored[name + ZEROS] = torch.tensor(value.shape)
         elif name in steps and is_stepped(value, near):
             stored[name + STEPPED] = compressed(_numbers(value, near, steps[name]))
@@ -118,6 +121,8 @@ def expanded(data: Tensor, shape: list[int]) -> Tensor:
         ValueError: these are not the numbers of a tensor of that shape.
     """
     count = math.prod(shape)
+    if count > MOST:
+        raise ValueError(f"a tensor of {count} values in steps")
     try:
         decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=2**26)
         planes = decoder.decompress(data.numpy().tobytes(), 4 * count + 1)
@@ -126,8 +131,9 @@ def expanded(data: Tensor, shape: list[int]) -> Tensor:
     width = len(planes) // count
     if not decoder.eof or width not in (1, 2, 4) or len(planes) != width * count:
         raise ValueError("the numbers do not fit their tensor")
-    zigzag = np.frombuffer(planes, np.uint8).reshape(width, count).T.copy().view(f"<u{width}")[:, 0].astype(np.int64)
-    return torch.from_numpy(np.where(zigzag % 2, -(zigzag + 1) // 2, zigzag // 2).astype(np.float64)).reshape(shape)
+    zigzag = np.frombuffer(planes, np.uint8).reshape(width, count).T.copy().view(f"<u{width}")[:, 0]
+    numbers = ((zigzag >> 1) ^ (0 - (zigzag & 1))).view(f"<i{width}")
+    return torch.from_numpy(numbers.astype(np.float64)).reshape(shape)
 
 
 def _numbers(value: Tensor, base: Tensor | None, step: float) -> Tensor:

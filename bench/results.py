@@ -42,6 +42,8 @@ NAMES = (
     "iat-fig6-fixed",
     "iat-fig6-drift",
     "iat-variants",
+    "equal-budget",
+    "ainn-ablation",
     "handover",
     "iat-table2",
     "stable",

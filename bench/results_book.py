@@ -109,8 +109,10 @@ def write_index(folder: Path) -> None:
         cells += ["; ".join(dict.fromkeys(one["last"][:10] for one in made))]
         cells += ["; ".join(dict.fromkeys(one["machine"] for one in made))]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        if made[-1]["left_out"]:
-            left_out.append(f"`{book['experiment']}`, not available there: {', '.join(made[-1]['left_out'])}.")
+        if missing := [
+            name for name in made[-1]["left_out"] if name not in book["systems"]
+        ]:  # no rows of before either
+            left_out.append(f"`{book['experiment']}`, not available there: {', '.join(missing)}.")
     lines += ["", "Coding is the time of all chains together, on one core each, beside whatever else the machine did."]
     lines += [f"\n{sentence}" for sentence in left_out]
     write_atomically(folder / "README.md", ("\n".join(lines) + "\n").encode(), sync=False)

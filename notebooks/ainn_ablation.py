@@ -50,14 +50,15 @@ table.rename(columns={"parameters": "parameters, M", "encode": "encode, kMAC/px"
 # %%
 LAGRANGIAN = 0.0075
 records = results.table("ainn-ablation")
-records["model"] = records["codec"].astype(str).str.extract("training-runs/ainn-([a-z-]+)/", expand=False)
+records["model"] = records["codec"].astype(str).str.extract(r"checkpoint=ainn-([a-z-]+)\]", expand=False)
 found = records.groupby("model")[["bpp", "psnr", "ms_ssim_db", "delta_e", "mse"]].mean()
 found["loss"] = found["bpp"] + LAGRANGIAN * found.pop("mse")
 found["loss against full, %"] = 100 * (found["loss"] / found["loss"]["full"] - 1)
 found.sort_values("loss").round(3)
 
 # %% [markdown]
-# Two trainings of the whole model, on two machines, differ by 2 % in loss: after so few steps the denoising modules and
-# the frequency decomposition can't be told from nothing. Without CFRM alone (`no-cfrm`) the model begins at 10 to
-# 14 dB, as nothing makes up for the gain of the denoising modules; `no-pdm-cfrm` against `no-pdm` is the fair
-# comparison, and says 0.9 %. The paper has every module help, after a training a thousand times as long and more.
+# Three trainings of the whole model differ by 2 and 4 % in loss: after so few steps the frequency decomposition can't
+# be told from nothing, and the denoising modules helped in two of three trainings (all three are in
+# `baselines/checkpoints/README.md`). Without CFRM alone (`no-cfrm`) the model begins at 10 to 14 dB, as nothing makes
+# up for the gain of the denoising modules; `no-pdm-cfrm` against `no-pdm` is the fair comparison, and says 0.1 %. The
+# paper has every module help, after a training a thousand times as long and more.

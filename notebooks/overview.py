@@ -28,8 +28,8 @@ PROTOCOLS = {
     "iat-fig6-fixed": "0.791 bpp every time",
     "iat-fig6-drift": "from 1.03 to 0.79 bpp",
 }
-STABLE = {"iat[checkpoint=iat-stable]": "iat-stable"}
-SETTINGS = {"iat": 0.5, "iat-stable": 0.5, "sft": 0.3, "jpeg": 75, "jpeg2000": 0.8}
+STABLE = {f"iat[checkpoint={name}]": name for name in ("iat-stable", "iat-long")}
+SETTINGS = {"iat": 0.5, "iat-stable": 0.5, "iat-long": 0.5, "sft": 0.3, "jpeg": 75, "jpeg2000": 0.8}
 SETTINGS |= {"webp": 80, "avif": 70, "heic": 50, "jpegxl": 80, "bpg": 32}
 
 tables, losses = {}, []

@@ -144,3 +144,5 @@ def test_every_shipped_checkpoint_has_a_card() -> None:
         card = json.loads(file.with_suffix(".json").read_text())
         assert {"system", "preset", "config", "training"} <= set(card)
         assert {"loss", "iterations", "minutes", "device", "photographs", "commit"} <= set(card["training"])
+        assert card["kodak_rd"]["levels"], file.name
+    assert sum(file.stat().st_size for file in files) < 150e6

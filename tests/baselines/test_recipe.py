@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ def test_a_recipe_says_what_the_card_says(name: str) -> None:
     compared = recorded.keys() - {"bfloat16"}  # by default what the processor is quick at
     assert {key: said[key] for key in compared} == {key: recorded[key] for key in compared}
     assert json.loads(json.dumps(config.to_dict())) == card["config"]
+    if args.iterations:
+        assert args.iterations == card["training"]["iterations"]
+        return
     minutes = sum(train.parser().parse_args(step[1:]).minutes for step in steps if step[0] == "train")
     part, spent = card["training"], card["training"]["minutes"]
     for _ in range(OWN_STEPS_BEFORE.get(name, 0)):
@@ -53,10 +57,10 @@ def test_all_steps_are_commands(name: str) -> None:
         tool.parser().parse_args(step[1:] if step[0] == "average" else [*step[1:], "--resume"])
 
 
-def test_experiments_find_what_recipes_make() -> None:
-    named = "".join(path.read_text() for path in FOLDER.glob("*.toml"))
-    for name in ("iat-equal", "ainn-full", "ainn-no-pdm", "ainn-no-cfrm", "ainn-no-pdm-cfrm", "ainn-no-fdsm"):
-        assert f"checkpoint=training-runs/{name}/" in named
+def test_experiments_name_checkpoints_that_are_shipped_and_can_be_trained_again() -> None:
+    named = set(re.findall(r"checkpoint=([^],]+)", "".join(path.read_text() for path in FOLDER.glob("*.toml"))))
+    assert {"iat-equal", "ainn-full", "ainn-no-pdm", "ainn-no-cfrm", "ainn-no-pdm-cfrm", "ainn-no-fdsm"} <= named
+    assert named <= {path.stem for path in SHIPPED.glob("*.safetensors")} & RECIPES.keys()
 
 
 @pytest.fixture

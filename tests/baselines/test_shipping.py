@@ -170,10 +170,12 @@ def test_what_is_made_of_a_file_with_a_base_is_whole(tmp_path: Path) -> None:
 
 def test_zeros_take_no_room_and_small_tensors_stay_exact() -> None:
     tensors = {"zero": torch.zeros(100, 100), "few": torch.rand(9, 9), "count": torch.arange(5000)}
+    tensors["none"] = torch.zeros(5000, dtype=torch.int64)
     stored = pack(tensors, {"few": 0.1, "count": 10.0})
-    assert sum(value.numel() for value in stored.values()) == 2 + 81 + 5000
+    assert sum(value.numel() for value in stored.values()) == 2 + 81 + 5000 + 5000
     found = unpack(stored)
     assert all(torch.equal(found[name], value) for name, value in tensors.items())
+    assert found["none"].dtype == torch.int64
 
 
 def test_tensors_in_eight_bits_are_read() -> None:
@@ -219,6 +221,7 @@ STEPPED = {"a.stepped": compressed(torch.ones(4, 8)), "a.step": torch.ones(1).do
         STEPPED | {"a.step": torch.ones(1)},
         STEPPED | {"a.shape": torch.tensor([4, 9])},
         STEPPED | {"a.shape": torch.tensor([4, 7])},
+        STEPPED | {"a.shape": torch.tensor([2**19, 2**19])},
         STEPPED | {"a.stepped": torch.zeros(50, dtype=torch.uint8)},
         STEPPED | {"a.stepped": STEPPED["a.stepped"][:-9]},
         STEPPED | {"a.stepped": compressed(torch.zeros(2**20))},
@@ -238,6 +241,7 @@ STEPPED = {"a.stepped": compressed(torch.ones(4, 8)), "a.step": torch.ones(1).do
         "a float32 step",
         "too few numbers",
         "too many numbers",
+        "a huge shape",
         "no LZMA",
         "cut short",
         "a bomb",

@@ -75,6 +75,21 @@ def test_a_table_is_made_and_says_how(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("photographs")
+def test_a_codec_with_rows_of_before_is_not_called_unavailable(tmp_path):
+    make(tmp_path)
+    folder = tmp_path / "out" / "set"
+    book = json.loads((folder / "mine.json").read_text())
+    book["made"][-1]["left_out"] = ["jpeg", "xie"]
+    (folder / "mine.json").write_text(json.dumps(book))
+    results_book.write_index(folder)
+    assert "`mine`, not available there: xie.\n" in (folder / "README.md").read_text()
+    book["made"][-1]["left_out"] = ["jpeg"]
+    (folder / "mine.json").write_text(json.dumps(book))
+    results_book.write_index(folder)
+    assert "not available there" not in (folder / "README.md").read_text()
+
+
+@pytest.mark.usefixtures("photographs")
 def test_what_is_done_is_not_coded_again(tmp_path, monkeypatch):
     make(tmp_path)
     files = {path.name: path.read_bytes() for path in (tmp_path / "out" / "set").iterdir()}
