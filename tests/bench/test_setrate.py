@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import rate_codecs
 import synthetic_codecs
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from joblib.externals.loky import get_reusable_executor
 from pngs import save_png
@@ -35,6 +35,7 @@ def mean_rate(codec, images, quality):
 
 
 @settings(deadline=None, max_examples=40)
+@example(rate_codecs.Continuous, 128, 45.0, 55.0, 7)
 @given(
     kind=st.sampled_from([rate_codecs.Quantiser, rate_codecs.Continuous]),
     move=st.sampled_from([0, 128]),
@@ -53,8 +54,10 @@ def test_the_mean_over_the_set_is_hit_and_a_cycle_is_completed_exactly(kind, mov
         encodes, miss = step.found
         mean = mean_rate(codec, images, step.quality)
         assert miss == pytest.approx(mean / step.target - 1, abs=1e-12)
-        if not codec.quality.integer:
-            assert abs(miss) <= TOLERANCE
+        if not codec.quality.integer and abs(miss) > TOLERANCE:
+            # the step of this codec's quantiser is a whole number, and where it changes the rate jumps
+            levels = [mean_rate(codec, images, level) / step.target - 1 for level in np.linspace(0, 1, 2001)]
+            assert abs(miss) <= min(abs(level) for level in levels)
         assert encodes >= 1
         images = [codec.decode(codec.encode(image, step.quality)) for image in images]
     unsure = kind(move=move)
