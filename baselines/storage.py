@@ -1,4 +1,4 @@
-"""Weights in a sixth of their space or less: whole numbers of steps, one step a tensor, compressed without loss (LZMA).
+"""Weights in a fraction of their space: whole numbers of steps, one step a tensor, compressed without loss (LZMA).
 
 How coarse each step may be is measured (``baselines.steps``). With a base, another checkpoint's tensors, the numbers
 tell the difference from it, and what is equal there is not stored at all: weights that were trained on from others
@@ -84,11 +84,7 @@ def unpack(stored: Mapping[str, Tensor], base: Mapping[str, Tensor] | None = Non
             step, shape = stored.get(plain + STEP), stored.get(plain + SHAPE)
             if step is None or shape is None or step.dtype != torch.float64 or step.numel() != 1:
                 raise ValueError(f"the step of {plain} is missing")
-            near = held.get(plain)
-            numbers = expanded(value, _shape(plain, shape))
-            tensors[plain] = _sum(
-                numbers, near if near is not None and near.shape == numbers.shape else None, step.item()
-            )
+            tensors[plain] = _sum(expanded(value, _shape(plain, shape)), held.get(plain), step.item())
         elif name.endswith(ZEROS):
             # one zero seen many times: it takes no memory whatever the file says
             tensors[plain] = torch.zeros(()).expand(_shape(plain, value))
@@ -137,11 +133,13 @@ def expanded(data: Tensor, shape: list[int]) -> Tensor:
 
 
 def _numbers(value: Tensor, base: Tensor | None, step: float) -> Tensor:
+    """Whole numbers of steps, of the difference where the base has that shape, float64."""
     whole = value.double()
     return torch.round((whole if base is None or base.shape != value.shape else whole - base.double()) / step)
 
 
 def _sum(numbers: Tensor, base: Tensor | None, step: float) -> Tensor:
+    """The inverse of ``_numbers``, float32."""
     whole = numbers.double() * step
     return (whole if base is None or base.shape != numbers.shape else whole + base.double()).float()
 

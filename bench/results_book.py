@@ -109,9 +109,8 @@ def write_index(folder: Path) -> None:
         cells += ["; ".join(dict.fromkeys(one["last"][:10] for one in made))]
         cells += ["; ".join(dict.fromkeys(one["machine"] for one in made))]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        if missing := [
-            name for name in made[-1]["left_out"] if name not in book["systems"]
-        ]:  # no rows of before either
+        # a codec that could not run now may have rows of before
+        if missing := [name for name in made[-1]["left_out"] if name not in book["systems"]]:
             left_out.append(f"`{book['experiment']}`, not available there: {', '.join(missing)}.")
     lines += ["", "Coding is the time of all chains together, on one core each, beside whatever else the machine did."]
     lines += [f"\n{sentence}" for sentence in left_out]
