@@ -16,7 +16,7 @@ from typing import Any
 
 from baselines.checkpoint import load_checkpoint, save_checkpoint
 from baselines.learned.files import located
-from baselines.learned.system import system
+from baselines.learned.system import system_of
 from bench.cli import Parser
 from bench.codec import BenchError
 
@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BenchError(f"--share must lie between 0 and 1, got {args.share:g}.")
     paths = [located(name) for name in (args.first, args.second)]
     (first, one, _), (second, other, _) = (load_checkpoint(path) for path in paths)
-    configs = [system(card["system"]).config.from_dict(card["config"]) for card in (one, other)]
+    configs = [
+        system_of(card, path).config.from_dict(card["config"]) for card, path in zip((one, other), paths, strict=True)
+    ]
     if configs[0] != configs[1] or first.keys() != second.keys():
         raise BenchError(f"{paths[0]} and {paths[1]} are not of one configuration; an average takes two of one model.")
     parts = tuple(args.only.split(","))
@@ -67,14 +69,15 @@ def joint_card(
     one: dict[str, Any], other: dict[str, Any], paths: list[Path], share: float, only: str = ""
 ) -> dict[str, Any]:
     """The second's card with the training of both: ``before`` is that of the first."""
-    training = dict(other["training"])
+    earlier, training = one.get("training", {}), dict(other.get("training", {}))
     for key in ("iterations", "images_seen", "minutes"):
-        training[key] = round(one["training"][key] + other["training"][key], 1)
+        if key in earlier and key in training:
+            training[key] = round(earlier[key] + training[key], 1)
     digests = [hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in paths]
     told = [f"{path.name} (sha256 {digest})" for path, digest in zip(paths, digests, strict=True)]
     on = ", trained on from these" if digests[0] in training.get("start", "") else ""
     training["average"] = f"{1 - share:g} of the weights of {told[0]}, {share:g} of {told[1]}{_of(only)}{on}"
-    training["before"] = one["training"]
+    training["before"] = earlier
     return other | {"training": training}
 
 

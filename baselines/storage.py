@@ -27,6 +27,9 @@ SMALL = 2**12
 MOST = 2**26
 """Values of a tensor in steps: a small file must not expand to more than memory holds."""
 
+LARGEST = 2.0**31
+"""Number of steps that four bytes do not hold: tensors with such a value stay as they are."""
+
 STEPPED, STEP, SHAPE = ".stepped", ".step", ".shape"
 ZEROS, BASE = ".zeros", ".base"
 """What is added to the names: the whole numbers, the step, the shape; the shape of a tensor of zeros; nothing: see the
@@ -51,7 +54,7 @@ def pack(
 
     Args:
         tensors: those that are to be kept.
-        steps: of the large ones (``is_stepped``); without a step a tensor is kept exactly.
+        steps: of the large ones (``is_stepped``); without a step, or in one too fine, a tensor is kept exactly.
         base: of another checkpoint.
     """
     stored: dict[str, Tensor] = {}
@@ -61,8 +64,12 @@ def pack(
             stored[name + BASE] = torch.zeros(0)
         elif value.is_floating_point() and value.numel() >= SMALL and not bool(value.any()):
             stored[name + ZEROS] = torch.tensor(value.shape)
-        elif name in steps and is_stepped(value, near):
-            stored[name + STEPPED] = compressed(_numbers(value, near, steps[name]))
+        elif (
+            name in steps
+            and is_stepped(value, near)
+            and (numbers := _numbers(value, near, steps[name])).abs().max() < LARGEST
+        ):
+            stored[name + STEPPED] = compressed(numbers)
             stored[name + STEP] = torch.tensor([steps[name]], dtype=torch.float64)
             stored[name + SHAPE] = torch.tensor(value.shape)
         else:
@@ -102,7 +109,10 @@ def unpack(stored: Mapping[str, Tensor], base: Mapping[str, Tensor] | None = Non
 
 
 def compressed(numbers: Tensor) -> Tensor:
-    """Whole numbers of any shape -> uint8, one dimension: zigzag (0, -1, 1, -2 ...), the lowest bytes first, LZMA."""
+    """Whole numbers of any shape, below ``LARGEST`` in size, as uint8 of one dimension.
+
+    Zigzag (0, -1, 1, -2 ...), the lowest bytes first, LZMA.
+    """
     flat = numbers.flatten().to(torch.int64).numpy()
     zigzag = np.where(flat < 0, -2 * flat - 1, 2 * flat)
     width = next(width for width in (1, 2, 4) if int(zigzag.max(initial=0)) < 2 ** (8 * width))

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from baselines.checkpoint import save_checkpoint
+from baselines.learned.arithmetic import float32_convolutions
 from baselines.learned.config import ModelConfig, choose
 from baselines.learned.files import located
 from baselines.learned.model import LatentModel
@@ -151,7 +152,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         made["training"] |= began
         save_checkpoint(path, trainer.averaged(), made)
 
-    trainer.run(budget, args.evaluate_every, export)
+    with float32_convolutions():
+        trainer.run(budget, args.evaluate_every, export)
     print(f"checkpoint {path}")
     return INTERRUPTED if trainer.stopped else OK
 
@@ -228,8 +230,10 @@ def training_options(args: argparse.Namespace, chosen: System, config: ModelConf
         raise BenchError("--identity goes with --distortion mse: leave one of them out.")
     if options.identity and options.bfloat16 and args.bfloat16 is not None:
         raise BenchError("--identity looks at fractions of a step, which bfloat16 has not: leave out --bfloat16.")
+    if args.bfloat16 and not chosen.in_bfloat16:
+        raise BenchError(f"--bfloat16: every layer of {args.system} carries the image, which it spoils: leave it out.")
     if args.bfloat16 is None:
-        quick = quick_bfloat16(torch.device(args.device)) and not options.identity
+        quick = quick_bfloat16(torch.device(args.device)) and chosen.in_bfloat16 and not options.identity
         options = replace(options, bfloat16=quick)
     if not any(
         part.startswith("entropy.") or "entropy.".startswith(part) for part in options.only.split(",")

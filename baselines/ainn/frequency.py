@@ -74,7 +74,7 @@ class Synthesis(nn.Module):
         for up, skip in zip(self.ups, reversed(skips), strict=True):
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
             x = torch.relu(up(torch.cat((x, skip), 1)))
-        mask = torch.sigmoid(self.last(x))
+        mask = torch.sigmoid(self.last(x).to(low.dtype))  # with eight bits it and what is left do not add up to one
         return mask * low + (1 - mask) * high
 
 

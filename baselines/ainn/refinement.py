@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.inn.pointwise import Conv1x1
+from baselines.inn.precision import exact
 
 DILATIONS = (1, 2, 4)
 
@@ -31,7 +32,9 @@ class Refinement(nn.Module):
         x = y
         for layer in self.layers:
             x = torch.cat((x, torch.relu(layer(x))), 1)
-        return self.skip(y) + self.fuse(x)
+        with exact(y.device):
+            whole = self.skip(y)
+        return whole + self.fuse(x)
 
     @torch.no_grad()
     def close(self, gain: float) -> None:

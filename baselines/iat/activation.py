@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.inn.pointwise import Conv1x1
+from baselines.inn.precision import exact
 
 SMALLEST_SCALE = 0.05
 """|1 + gamma| is kept at least this far from zero, where the inverse would blow up."""
@@ -71,8 +72,9 @@ class ActivationTransform(nn.Module):
         return _spread(scale, size), _spread(shift, size)
 
     def _networks(self, level: Tensor) -> tuple[Tensor, Tensor]:
-        shared = self.mlp_shared(level)
-        return guard_scale(1 + self.mlp_gamma(shared)), self.mlp_beta(shared)
+        with exact(level.device):
+            shared = self.mlp_shared(level)
+            return guard_scale(1 + self.mlp_gamma(shared)), self.mlp_beta(shared)
 
 
 def _spread(small: Tensor, size: tuple[int, int]) -> Tensor:

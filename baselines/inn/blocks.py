@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from baselines.inn.pointwise import Conv1x1, convolve
+from baselines.inn.precision import exact
 
 
 def squeeze(x: Tensor) -> Tensor:
@@ -50,10 +51,12 @@ class Invertible1x1(nn.Module):
         self._inverse: tuple[int, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        return convolve(x, self.weight[:, :, None, None])
+        with exact(x.device):
+            return convolve(x, self.weight[:, :, None, None])
 
     def inverse(self, y: Tensor) -> Tensor:
-        return convolve(y, self._inverse_weight()[:, :, None, None])
+        with exact(y.device):
+            return convolve(y, self._inverse_weight()[:, :, None, None])
 
     def _inverse_weight(self) -> Tensor:
         """W^-1, taken in float64. In training it is differentiable and fresh; otherwise computed once per weight."""
@@ -81,9 +84,9 @@ class Subnet(nn.Module):
         nn.init.zeros_(self.conv3.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.leaky_relu(convolve(x, self.conv1.weight, self.conv1.bias), 0.2, inplace=True)
-        x = F.leaky_relu(self.conv2(x), 0.2, inplace=True)
-        return convolve(x, self.conv3.weight, self.conv3.bias)
+        inner = F.leaky_relu(convolve(x, self.conv1.weight, self.conv1.bias), 0.2, inplace=True)
+        inner = F.leaky_relu(self.conv2(inner), 0.2, inplace=True)
+        return convolve(inner, self.conv3.weight, self.conv3.bias).to(x.dtype)
 
 
 def log_scale(x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.entropy.prior import LatentPrior
+from baselines.inn.precision import exact
 from baselines.training.identity import as_pixels, latent_deviation
 from baselines.training.jacobian import quantisation_noise
 
@@ -98,8 +99,9 @@ class LatentModel(nn.Module, ABC):
         prepared = self.prepare(level, (x.shape[2], x.shape[3]))
         y = self.analysis(x, prepared).float()
         y_hat = straight_through(y)
-        z = self.hyper_analysis(y, prepared).float()
-        y_bits, z_bits = self.entropy.bits_given(z, y, y_hat, noise)
+        with exact(x.device):
+            z = self.hyper_analysis(y, prepared).float()
+            y_bits, z_bits = self.entropy.bits_given(z, y, y_hat, noise)
         z_hat = self.entropy.quantise_hyper(z)
         if distortion == "jacobian":
             x_hat = self.synthesis(y, z_hat, prepared).float()

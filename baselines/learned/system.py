@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -28,6 +29,7 @@ class System:
         read_official: state dict of its authors -> configuration and state dict of ``build``'s model.
         start: initialises the transform from (K, 3, 16, 16) training blocks and a Lagrangian.
         variable_rate: whether one model serves all levels; otherwise one model is trained for one Lagrangian.
+        in_bfloat16: whether some of its networks may be trained in bfloat16, see ``baselines.inn.precision``.
     """
 
     name: str
@@ -37,6 +39,7 @@ class System:
     read_official: Callable[[Mapping[str, Tensor]], tuple[Any, dict[str, Tensor]]]
     start: Callable[[Any, Tensor, float], None]
     variable_rate: bool
+    in_bfloat16: bool = True
 
 
 def system(name: str) -> System:
@@ -45,3 +48,10 @@ def system(name: str) -> System:
         raise BenchError(f"There is no learned system {name!r}; there are {', '.join(SYSTEMS)}.")
     found: System = import_module(f"baselines.{name}.system").SYSTEM
     return found
+
+
+def system_of(card: Mapping[str, Any], path: Path) -> System:
+    """The system that the card of the checkpoint ``path`` names; raises BenchError where it names none."""
+    if not isinstance(name := card.get("system"), str):
+        raise BenchError(f"The card in {path} does not say which system it is of; name one that baselines.train wrote.")
+    return system(name)

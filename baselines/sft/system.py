@@ -8,4 +8,4 @@ from baselines.sft.model import SFT
 from baselines.sft.official import read
 from baselines.sft.start import start
 
-SYSTEM = System("sft", SFTConfig, PRESETS, SFT, read, start, variable_rate=True)
+SYSTEM = System("sft", SFTConfig, PRESETS, SFT, read, start, variable_rate=True, in_bfloat16=False)

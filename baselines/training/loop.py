@@ -116,9 +116,8 @@ class Trainer:
             self._refill()
         self.worn += 1
         y, level = self.pool.draw(o.batch, self.generator)
-        with self._autocast():
-            z = self.model.hyper_analysis(y, level)
-            y_bits, z_bits = self.model.entropy.bits_given(z, y, torch.round(y), noise=True)
+        z = self.model.hyper_analysis(y, level)
+        y_bits, z_bits = self.model.entropy.bits_given(z, y, torch.round(y), noise=True)
         loss, bpp = rate(y_bits + z_bits, o.crop**2, level, o.balance)
         return loss, bpp, torch.zeros_like(bpp)
 

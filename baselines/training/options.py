@@ -30,8 +30,8 @@ class TrainingOptions:
         uniform: share of uniform quality maps.
         clip: gradient norm.
         ema: decay of the averaged weights, which are what is evaluated and shipped.
-        bfloat16: convolutions in bfloat16 (parameters, the rate and sums stay float32); by default where the device has
-            instructions for it.
+        bfloat16: the transform's small networks in bfloat16; what carries the image, the entropy model, parameters and
+            sums stay in float32 (``baselines.inn.precision``). By default where the device has instructions for it.
         seed: of crops, maps and initial weights.
         lagrangian: lambda of a single-rate model, ``--lambda``; 0 trains a variable-rate one on quality maps.
         distortion: ``mse`` of the reconstruction from rounded latents, or ``jacobian``: see ``training.jacobian``.

@@ -69,3 +69,15 @@ def test_what_can_not_be_averaged(tmp_path: Path) -> None:
         main([one, other, "--share", "0.25", "--out", str(tmp_path / "both.safetensors")])
     with pytest.raises(BenchError, match="between 0 and 1"):
         main([one, one, "--share", "2", "--out", str(tmp_path / "both.safetensors")])
+
+
+def test_a_card_without_a_system_or_a_training(tmp_path: Path) -> None:
+    path, out = Path(saved(tmp_path / "one.safetensors", 1.0)), str(tmp_path / "both.safetensors")
+    tensors, card, _ = load_checkpoint(path)
+    save_checkpoint(path, tensors, {key: value for key, value in card.items() if key != "training"})
+    assert main([str(path), str(path), "--share", "0.25", "--out", out]) == 0
+    training = load_checkpoint(Path(out))[1]["training"]
+    assert training.keys() == {"average", "before"}
+    save_checkpoint(path, tensors, {key: value for key, value in card.items() if key != "system"})
+    with pytest.raises(BenchError, match=r"The card in .*one\.safetensors does not say which system it is of"):
+        main([str(path), str(path), "--share", "0.25", "--out", out])

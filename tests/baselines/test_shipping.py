@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,13 @@ def test_zeros_take_no_room_and_small_tensors_stay_exact() -> None:
     assert found["none"].dtype == torch.int64
 
 
+def test_steps_too_fine_for_four_bytes_keep_a_tensor_exact() -> None:
+    tensors = {"a": torch.rand(100, 100)}
+    stored = pack(tensors, {"a": 1e-10})
+    assert stored.keys() == {"a"}
+    assert torch.equal(stored["a"], tensors["a"])
+
+
 def test_tensors_in_eight_bits_are_read() -> None:
     stored = {
         "a.int8": torch.tensor([[1, -127], [64, 0]], dtype=torch.int8),
@@ -312,6 +320,8 @@ def test_the_table_goes_into_the_card(tmp_path: Path) -> None:
             "No checkpoint at gone.safetensors; name a file that is there, or a shipped",
         ),
         (["broken.safetensors"], "; name another checkpoint."),
+        (["nameless.safetensors"], "The card in nameless.safetensors does not say which system it is of"),
+        (["endless.safetensors"], "endless.safetensors can't be shipped: a has values that are not finite"),
     ],
 )
 def test_mistakes_are_one_sentence_about_this_command(
@@ -319,6 +329,8 @@ def test_mistakes_are_one_sentence_about_this_command(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("broken.safetensors").write_bytes(b"no checkpoint at all")
+    save_checkpoint(Path("nameless.safetensors"), {"a": torch.ones(1)}, {"config": {}})
+    save_checkpoint(Path("endless.safetensors"), {"a": torch.full((1,), math.inf)}, {"config": {}, "system": "iat"})
     assert call(main, argv) == 2
     found = capsys.readouterr().err
     assert said in found
