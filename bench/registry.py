@@ -71,6 +71,8 @@ BUILTIN: dict[str, Entry] = {
     "vtm": Entry("baselines.classical.vtm:Vtm"),
     "vvenc": Entry("baselines.classical.vvenc:Vvenc"),
     "ffmpeg-vvenc": Entry("baselines.classical.ffmpeg:FfmpegVvenc"),
+    "ffmpeg-aom": Entry("baselines.classical.ffmpeg_aom:FfmpegAom"),
+    "ffmpeg-aom-444": Entry("baselines.classical.ffmpeg_aom:FfmpegAom444"),
     "ffmpeg-x265-444": Entry("baselines.classical.ffmpeg:FfmpegX265"),
     "null": Entry("baselines.classical.null:NullCodec"),
 }

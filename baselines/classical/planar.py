@@ -102,10 +102,12 @@ class PlanarCodec(ProgramCodec):
 
     Attributes:
         tag: first byte of the stream.
+        starts: what a coded picture begins with, one of these.
         layout: planes that the encoder is given; the stream says which, so that any instance decodes any stream.
     """
 
     tag: int
+    starts: tuple[bytes, ...] = (b"\0\0\1", b"\0\0\0\1")
     layout: yuv.Layout
     source, coded, decoded = "source.yuv", "coded.bin", "decoded.yuv"
 
@@ -137,7 +139,7 @@ class PlanarCodec(ProgramCodec):
             workspace.write(self.source, yuv.to_bytes(yuv.from_rgb(padded, self.layout)))
             self.run(self.encode_command(str(program), qp, str(height), str(width)), workspace)
             payload = workspace.read(self.coded, program.name)
-        if not payload.startswith((b"\0\0\1", b"\0\0\0\1")):
+        if not payload.startswith(self.starts):
             raise CodecError(f"{self.name}: {program.name} reported success but wrote no video ({payload[:8]!r}...).")
         return wrap(self.tag, Envelope(self.layout.code, pixels.shape[0], pixels.shape[1], payload))
 

@@ -12,6 +12,7 @@ from baselines.classical import ffmpeg
 from baselines.classical.bpg import Bpg
 from baselines.classical.envelope import unwrap
 from baselines.classical.ffmpeg import FfmpegVvenc, FfmpegX265
+from baselines.classical.ffmpeg_aom import FfmpegAom, FfmpegAom444
 from baselines.classical.vtm import Vtm
 from baselines.classical.vvenc import Vvenc
 from bench.codec import CodecError
@@ -23,6 +24,8 @@ CODECS = {
     "vtm-10": Vtm(depth=10),
     "vvenc": Vvenc(preset="faster"),
     "ffmpeg-vvenc": FfmpegVvenc(preset="faster"),
+    "ffmpeg-aom": FfmpegAom(),
+    "ffmpeg-aom-444": FfmpegAom444(tune="iq", speed=8),
     "ffmpeg-x265-444": FfmpegX265(preset="fast"),
     "ffmpeg-x265-444-10": FfmpegX265(preset="fast", depth=10, matrix="bt601"),
 }
@@ -155,16 +158,21 @@ def test_vvenc_equals_vvencapp_by_hand(tmp_path):
 
 @pytest.mark.parametrize(
     ("make", "form", "pixels"),
-    [(FfmpegX265, "hevc", "yuv444p"), (FfmpegVvenc, "vvc", "yuv420p10le")],
-    ids=["x265", "vvenc"],
+    [
+        (lambda: FfmpegX265(preset="fast"), "hevc", "yuv444p(pc, bt709"),
+        (lambda: FfmpegVvenc(preset="fast"), "vvc", "yuv420p10le(pc, bt709"),
+        (FfmpegAom, "obu", "yuv420p(pc, smpte170m"),
+        (FfmpegAom444, "obu", "yuv444p(pc, smpte170m"),
+    ],
+    ids=["x265", "vvenc", "aom", "aom-444"],
 )
 def test_ffmpeg_codes_in_the_form_it_claims(make, form, pixels, tmp_path):
     """What ffmpeg itself says of the stream: chroma format, full range, matrix."""
-    codec = need(make(preset="fast"))
+    codec = need(make())
     (tmp_path / "stream").write_bytes(unwrap(codec.tag, codec.encode(picture(64, 64), 30), codec.name).payload)
     line = [codec.find_decoder(), "-hide_banner", "-f", form, "-i", tmp_path / "stream", "-f", "null", "-"]
     said = subprocess.run(line, capture_output=True, text=True, check=True).stderr
-    assert f"{pixels}(pc, bt709" in said
+    assert pixels in said
 
 
 def test_ffmpeg_does_not_fall_back_to_420(monkeypatch):
@@ -184,6 +192,7 @@ def test_threads_change_neither_the_stream_nor_the_identity():
     for one, two in (
         (FfmpegVvenc(preset="faster"), FfmpegVvenc(preset="faster", threads=2)),
         (FfmpegX265(preset="fast"), FfmpegX265(preset="fast", threads=2)),
+        (FfmpegAom(), FfmpegAom(threads=2)),
     ):
         stream = need(one).encode(image, 30)
         assert two.encode(image, 30) == stream

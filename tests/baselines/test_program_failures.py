@@ -6,6 +6,7 @@ import pytest
 from baselines.classical.bpg import Bpg
 from baselines.classical.envelope import Envelope, wrap
 from baselines.classical.ffmpeg import FfmpegVvenc, FfmpegX265, from_y4m
+from baselines.classical.ffmpeg_aom import FfmpegAom, FfmpegAom444
 from baselines.classical.vtm import Vtm
 from baselines.classical.vvenc import Vvenc
 from baselines.classical.yuv import Layout
@@ -182,6 +183,8 @@ def test_options_are_checked():
         (lambda: Vtm(depth=10, internal_depth=8), "vtm: internal_depth"),
         (lambda: Vvenc(preset="placebo"), "vvenc: preset must be one of faster"),
         (lambda: FfmpegX265(preset="quick"), "ffmpeg-x265-444: preset must be one of"),
+        (lambda: FfmpegAom(speed=9), "ffmpeg-aom: speed must be a whole number from 0 to 8, got 9"),
+        (lambda: FfmpegAom444(tune="best"), "ffmpeg-aom-444: tune must be one of iq, psnr, ssim, got 'best'"),
         (lambda: FfmpegX265(tune="grain"), "ffmpeg-x265-444: tune must be"),
         (lambda: Bpg(timeout=0), "bpg: timeout must be more than 0"),
         (lambda: Vvenc(threads=0), "vvenc: threads must be at least 1"),
