@@ -118,7 +118,10 @@ _Y4M_FORMS = {("444", 8): "444", ("444", 10): "444p10", ("420", 10): "420p10", (
 
 
 class FfmpegVvenc(FfmpegCodec):
-    """VVC by libvvenc, decoded by ffmpeg's own decoder: 4:2:0 at 10 bit, constant QP, no perceptual adaptation."""
+    """VVC by libvvenc, decoded by ffmpeg's own decoder: 4:2:0 at 10 bit, constant QP, no perceptual adaptation.
+
+    ``intraqpoffset=0`` lets an intra picture have the QP that was asked for (by default libvvenc lowers it by 3).
+    """
 
     name = "ffmpeg-vvenc"
     quality = QualityScale(0, 63, integer=True, default=32, better="low", unit="QP")
@@ -135,7 +138,8 @@ class FfmpegVvenc(FfmpegCodec):
 
     def coding(self, quality: str) -> list[str]:
         headers = "range=full:intraperiod=1:hrdparameterspresent=0"  # see baselines/classical/vvenc.py
-        return ["-preset", self.preset, "-qp", quality, "-qpa", "0", "-vvenc-params", headers]
+        vvenc = f"{headers}:intraqpoffset=0"
+        return ["-preset", self.preset, "-qp", quality, "-qpa", "0", "-vvenc-params", vvenc]
 
 
 class FfmpegX265(FfmpegCodec):

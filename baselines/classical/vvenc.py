@@ -23,6 +23,9 @@ def check_preset(codec: str, preset: Preset) -> Preset:
 class Vvenc(PlanarCodec):
     """VVenC in 4:2:0 at 10 bit, the one format it takes, at a constant QP without perceptual adaptation.
 
+    ``intraqpoffset=0``, which vvencapp knows only among its additional options, lets an intra picture have the QP that
+    was asked for (by default VVenC lowers it by 3).
+
     Args:
         encoder: path of vvencapp; otherwise BENCH_VVENCAPP, otherwise PATH.
         decoder: path of vvdecapp; otherwise BENCH_VVDECAPP, otherwise PATH.
@@ -61,6 +64,7 @@ class Vvenc(PlanarCodec):
     def encode_command(self, encoder: str, quality: str, height: str, width: str) -> list[str]:
         picture = ["-i", self.source, "-s", f"{width}x{height}", "-c", "yuv420_10", "--range", "full", "-f", "1"]
         coding = ["--preset", self.preset, "-q", quality, "--qpa", "0", "-t", str(self.threads), "--mtprofile", "0"]
+        coding += ["--additional", "intraqpoffset=0"]
         # Without an intra period of 1 the headers describe the prediction structure of a video, 200 bytes for nothing.
         headers = ["--intraperiod", "1", "-hrd", "0"]
         return [encoder, *picture, *coding, *headers, "-v", "2", "-o", self.coded]

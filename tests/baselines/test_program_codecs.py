@@ -1,6 +1,7 @@
 """The real programs, where they are found: equal to the same command by hand, any size, bit-exact, complete streams."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -151,7 +152,8 @@ def test_vvenc_equals_vvencapp_by_hand(tmp_path):
     y, cb, cr = planes_by_hand(np.repeat(picture(32, 40)[..., :1], 3, axis=2), 10)
     (tmp_path / "in.yuv").write_bytes(y.tobytes() + cb[::2, ::2].tobytes() + cr[::2, ::2].tobytes())
     line = "-i in.yuv -s 40x32 -c yuv420_10 -f 1 --preset faster -q 27 --qpa 0 --range full --intraperiod 1 -hrd 0"
-    subprocess.run([codec.find_encoder(), *line.split(), "-t", "1", "-o", "out.266"], cwd=tmp_path, check=True)
+    line += " --additional intraqpoffset=0 -t 1 -o out.266"
+    subprocess.run([codec.find_encoder(), *line.split()], cwd=tmp_path, check=True)
     stream = codec.encode(np.repeat(picture(32, 40)[..., :1], 3, axis=2), 27)
     assert unwrap(codec.tag, stream, "vvenc").payload == (tmp_path / "out.266").read_bytes()
 
@@ -173,6 +175,21 @@ def test_ffmpeg_codes_in_the_form_it_claims(make, form, pixels, tmp_path):
     line = [codec.find_decoder(), "-hide_banner", "-f", form, "-i", tmp_path / "stream", "-f", "null", "-"]
     said = subprocess.run(line, capture_output=True, text=True, check=True).stderr
     assert pixels in said
+
+
+@pytest.mark.parametrize(
+    ("make", "form"), [(FfmpegX265, "hevc"), (FfmpegVvenc, "vvc"), (Vvenc, "vvc")], ids=["x265", "vvenc", "vvencapp"]
+)
+@pytest.mark.parametrize("qp", [0, 32, 51])
+def test_the_picture_has_the_qp_that_was_asked_for(make, form, qp, tmp_path):
+    """What ffmpeg reads in the stream's headers, where H.265 and H.266 give the QP of a slice in two parts."""
+    codec, ffmpeg = need(make(preset="faster")), need(FfmpegX265()).find_decoder()
+    (tmp_path / "stream").write_bytes(unwrap(codec.tag, codec.encode(picture(64, 64), qp), codec.name).payload)
+    line = [ffmpeg, "-v", "trace", "-f", form, "-i", tmp_path / "stream", "-c", "copy", "-bsf:v", "trace_headers"]
+    said = subprocess.run([*line, "-f", "null", "-"], capture_output=True, text=True, check=True).stderr
+    initial = re.findall(r"\b(?:pps_)?init_qp_minus26\s.*= (-?\d+)", said)
+    change = re.findall(r"\b(?:slice|ph|sh)_qp_delta\s.*= (-?\d+)", said)
+    assert 26 + int(initial[-1]) + int(change[-1]) == qp
 
 
 def test_ffmpeg_does_not_fall_back_to_420(monkeypatch):
