@@ -120,7 +120,8 @@ _Y4M_FORMS = {("444", 8): "444", ("444", 10): "444p10", ("420", 10): "420p10", (
 class FfmpegVvenc(FfmpegCodec):
     """VVC by libvvenc, decoded by ffmpeg's own decoder: 4:2:0 at 10 bit, constant QP, no perceptual adaptation.
 
-    ``intraqpoffset=0`` lets an intra picture have the QP that was asked for (by default libvvenc lowers it by 3).
+    ``intraqpoffset=0`` lets an intra picture have the QP that was asked for (by default libvvenc lowers it by 3), and
+    ``mtprofile=0`` leaves out the tools for more than four threads, with which the bytes depend on their number.
     """
 
     name = "ffmpeg-vvenc"
@@ -138,7 +139,7 @@ class FfmpegVvenc(FfmpegCodec):
 
     def coding(self, quality: str) -> list[str]:
         headers = "range=full:intraperiod=1:hrdparameterspresent=0"  # see baselines/classical/vvenc.py
-        vvenc = f"{headers}:intraqpoffset=0"
+        vvenc = f"{headers}:intraqpoffset=0:mtprofile=0"
         return ["-preset", self.preset, "-qp", quality, "-qpa", "0", "-vvenc-params", vvenc]
 
 

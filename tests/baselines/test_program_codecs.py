@@ -204,15 +204,19 @@ def test_ffmpeg_does_not_fall_back_to_420(monkeypatch):
         codec.decode(fallen_back)
 
 
-def test_threads_change_neither_the_stream_nor_the_identity():
+@pytest.mark.parametrize("threads", [2, 8, 16])
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [(FfmpegVvenc, {"preset": "faster"}), (FfmpegX265, {"preset": "faster"}), (Vvenc, {"preset": "faster"}),
+     (FfmpegAom, {})],
+    ids=["ffmpeg-vvenc", "ffmpeg-x265-444", "vvenc", "ffmpeg-aom"],
+)  # fmt: skip
+def test_threads_change_neither_the_stream_nor_the_identity(make, options, threads):
+    """VVenC by itself takes other tools from 5, 7 and 9 threads on."""
     image = picture(128, 160)
-    for one, two in (
-        (FfmpegVvenc(preset="faster"), FfmpegVvenc(preset="faster", threads=2)),
-        (FfmpegX265(preset="fast"), FfmpegX265(preset="fast", threads=2)),
-        (FfmpegAom(), FfmpegAom(threads=2)),
-    ):
-        stream = need(one).encode(image, 30)
-        assert two.encode(image, 30) == stream
-        np.testing.assert_array_equal(two.decode(stream), one.decode(stream))
-        assert two.identity() == one.identity()
-        assert two.threads == 2
+    one, many = need(make(**options)), make(**options, threads=threads)
+    stream = one.encode(image, 30)
+    assert many.encode(image, 30) == stream
+    np.testing.assert_array_equal(many.decode(stream), one.decode(stream))
+    assert many.identity() == one.identity()
+    assert many.threads == threads
