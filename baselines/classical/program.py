@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from baselines.classical import guardian
 from baselines.classical.workspace import Workspace
 from bench.codec import CodecError, CodecUnavailable
 
@@ -141,7 +142,7 @@ def run(
             )
         except OSError as error:
             raise CodecUnavailable(f"{codec}: {command[0]} can't be started: {error.strerror or error}.") from error
-        timed_out = _wait(process, workspace, timeout, file_limit)
+        timed_out = _wait(process, codec, timeout, file_limit)
     printed = [workspace.tail(stream) for stream in ("stdout", "stderr")]
     if process.returncode == 0 and not timed_out:
         return "".join(printed)
@@ -161,7 +162,7 @@ def _environment(threads: int) -> dict[str, str]:
     return {**os.environ, "LC_ALL": "C", **dict.fromkeys(limits, str(threads))}
 
 
-def _wait(process: subprocess.Popen[bytes], workspace: Workspace, timeout: float, file_limit: int) -> bool:
+def _wait(process: subprocess.Popen[bytes], codec: str, timeout: float, file_limit: int) -> bool:
     """Wait for the program, stop its group at the limit, and return whether that was needed."""
     fired = threading.Event()
 
@@ -172,7 +173,7 @@ def _wait(process: subprocess.Popen[bytes], workspace: Workspace, timeout: float
     timer = threading.Timer(timeout, stop)
     timer.daemon = True
     try:
-        workspace.guard(process.pid)
+        guardian.watch("group", process.pid, codec)
         _limit(process.pid, file_limit)
         timer.start()
         # The leader is not reaped here, so that its process group id can't belong to anyone else below.
@@ -181,7 +182,7 @@ def _wait(process: subprocess.Popen[bytes], workspace: Workspace, timeout: float
         timer.cancel()
         _kill_group(process.pid)
         process.wait()
-        workspace.guard(None)
+        guardian.release("group", process.pid)
     return fired.is_set()
 
 

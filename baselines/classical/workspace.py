@@ -7,47 +7,32 @@ import fcntl
 import functools
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from baselines.classical import guardian
 from bench.codec import CodecError
 
 PREFIX = "reencode-"
 TAIL = 4000
-
-# Reads process group ids from the pipe; at its end without "done", kills the last group and removes the folder. It runs
-# in a session of its own and is nobody's child, so that what kills a worker and its children does not kill it too.
-_GUARDIAN = """
-exec 3<&0
-(
-    trap '' HUP INT TERM
-    group=
-    while read -r line <&3; do
-        case $line in done) exit ;; idle) group= ;; *) group=$line ;; esac
-    done
-    [ -n "$group" ] && kill -s KILL -- "-$group"
-    rm -rf -- "$1"
-) &
-"""
 
 
 class Workspace:
     """A private temporary folder (below ``TMPDIR``) with the files of one run of a program.
 
     Use it as a context manager. The folder goes when the block is left. Where the process is killed inside the block,
-    a guardian, a small shell process waiting at the other end of a pipe, kills the program that was running and removes
-    the folder. Where the guardian was killed too, the next process that makes a workspace removes it: a folder
-    that is in use is locked, and locks don't outlive their process.
+    its guardian kills the program that was running and removes the folder. Where the guardian was killed too, the next
+    process that makes a workspace removes it: a folder that is in use is locked, and locks don't outlive their process.
     """
 
     path: Path
 
     def __init__(self, codec: str) -> None:
         self.codec = codec
+        self._lock: int | None = None
 
     def __enter__(self) -> Workspace:
         root = tempfile.gettempdir()
@@ -56,39 +41,29 @@ class Workspace:
             self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
         except OSError as error:
             raise CodecError(f"{self.codec}: no temporary folder can be made in {root}: {error.strerror}.") from error
-        self._lock = os.open(self.path, os.O_RDONLY)
-        with contextlib.suppress(OSError):  # a file system without locks: nobody can lock it to remove it either
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._guardian = subprocess.Popen(
-            ["/bin/sh", "-c", _GUARDIAN, "sh", self.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            start_new_session=True,
-        )
+        try:
+            self._lock = os.open(self.path, os.O_RDONLY)
+            with contextlib.suppress(OSError):  # a file system without locks: nobody can lock it to remove it either
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+            guardian.watch("folder", self.path, self.codec)
+        except BaseException as error:
+            self._clear()
+            if isinstance(error, OSError):
+                raise CodecError(f"{self.codec}: {self.path} can't be opened: {error.strerror}.") from error
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
-        self._tell("done")
-        with contextlib.suppress(BrokenPipeError):
-            if self._guardian.stdin:
-                self._guardian.stdin.close()
-        self._guardian.wait()
-        os.close(self._lock)
-
-    def guard(self, group: int | None) -> None:
-        """Say which process group is to be killed should this process die; None: nothing runs."""
-        self._tell("idle" if group is None else str(group))
-
-    def _tell(self, line: str) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            if self._guardian.stdin:
-                self._guardian.stdin.write(f"{line}\n".encode())
-                self._guardian.stdin.flush()
+        guardian.release("folder", self.path)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file; raise CodecError where the disk does not take it."""

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import textwrap
 import time
@@ -205,34 +203,6 @@ def test_interrupt_stops_the_program(tmp_path):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
     assert until(lambda: not alive(int(pids.read_text())))
-
-
-CHILD = """
-import sys
-from pathlib import Path
-from baselines.classical.program import run
-from baselines.classical.workspace import Workspace
-
-class Telling(Workspace):
-    def guard(self, group):
-        super().guard(group)
-        Path(sys.argv[2]).touch()
-
-with Telling("fake") as workspace:
-    run([sys.argv[1]], workspace, codec="fake", timeout=300)
-"""
-
-
-def test_killed_process_leaves_neither_program_nor_folder(tmp_path, own_temporary_folder):
-    pids, guarded = tmp_path / "pids", tmp_path / "guarded"
-    path = script(tmp_path, f"head -c 1000000 /dev/zero > big; sleep 300 & echo $$ $! > {pids}; wait")
-    with subprocess.Popen([sys.executable, "-c", CHILD, path, guarded]) as child:
-        # a process that is killed before its guardian knows the program can't have it stopped
-        assert until(lambda: pids.exists() and len(pids.read_text().split()) == 2 and guarded.exists())
-        assert list(own_temporary_folder.glob(f"{PREFIX}*"))
-        child.kill()
-    assert until(lambda: not list(own_temporary_folder.glob(f"{PREFIX}*")))
-    assert until(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()))
 
 
 def test_abandoned_folders_are_swept_and_those_in_use_are_not(own_temporary_folder):
