@@ -176,8 +176,11 @@ def _wait(process: subprocess.Popen[bytes], codec: str, timeout: float, file_lim
         guardian.watch("group", process.pid, codec)
         _limit(process.pid, file_limit)
         timer.start()
-        # The leader is not reaped here, so that its process group id can't belong to anyone else below.
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        if hasattr(os, "waitid"):
+            # The leader is not reaped here, so that its process group id can't belong to anyone else below.
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        else:  # macOS before Python 3.13
+            process.wait()
     finally:
         timer.cancel()
         _kill_group(process.pid)

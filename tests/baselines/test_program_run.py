@@ -205,6 +205,14 @@ def test_interrupt_stops_the_program(tmp_path):
     assert until(lambda: not alive(int(pids.read_text())))
 
 
+def test_children_left_behind_are_stopped_where_the_system_lacks_waitid(tmp_path, monkeypatch):
+    """As macOS does before Python 3.13."""
+    monkeypatch.delattr(os, "waitid")
+    test_children_left_behind_by_a_finished_program_are_stopped(tmp_path)
+    with pytest.raises(CodecError, match=r"coder did not finish within 0\.5 s"):
+        call(tmp_path, "sleep 300", timeout=0.5)
+
+
 def test_abandoned_folders_are_swept_and_those_in_use_are_not(own_temporary_folder):
     abandoned, foreign = own_temporary_folder / f"{PREFIX}abandoned", own_temporary_folder / "foreign"
     hour_ago = time.time() - 3600
