@@ -21,8 +21,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from numbers import Real
@@ -102,9 +102,13 @@ class CodecSpec:
 
     @property
     def label(self) -> str:
-        """Name and options without the quality: what tables call the codec."""
+        """Name and options without the quality: what tables call the codec, unless some have no effect."""
         options = ";".join(f"{key}={value}" for key, value in self.options.items())
         return f"{self.name}[{options}]" if options else self.name
+
+    def without(self, options: Collection[str]) -> CodecSpec:
+        """The spec without some of its options."""
+        return replace(self, options={key: value for key, value in self.options.items() if key not in options})
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -173,7 +177,8 @@ def _check_name(name: str, text: str) -> None:
 
 
 def create(spec: CodecSpec | str, context: Mapping[str, Any] | None = None) -> Codec:
-    """Make the codec that a spec names; its ``name`` is the spec's label.
+    """Make the codec that a spec names; its ``name`` is the spec's label, less options that its class says to be
+    ``without_effect`` on what it codes.
 
     Args:
         spec: from ``parse_spec``, or its text.
@@ -198,7 +203,8 @@ def create(spec: CodecSpec | str, context: Mapping[str, Any] | None = None) -> C
     with one_sentence(f"{spec.name}: looking at its attributes"):
         _check_codec(codec, spec.name)
         if registered or spec.options:
-            codec.name = spec.label if registered else spec.label.replace(spec.name, codec.name, 1)
+            label = spec.without(getattr(codec, "without_effect", ())).label
+            codec.name = label if registered else label.replace(spec.name, codec.name, 1)
     if spec.quality is not None:
         codec.quality.check(spec.quality, codec.name)
     return codec

@@ -97,6 +97,7 @@ def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> l
     if options.edit is not None:
         edits = parse_edits(options.edit)
         chosen = [Point(one.specs, one.codecs, Edited(one.schedule, edits)) for one in chosen]
+    _check_names(chosen)
     unique: dict[Any, Point] = {}
     for point in chosen:
         known = []
@@ -107,6 +108,19 @@ def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> l
         fit(point.schedule.steps(generations(options)), point.codecs)
         unique.setdefault((str(known), point.schedule.text), point)
     return list(unique.values())
+
+
+def _check_names(chosen: Sequence[Point]) -> None:
+    """Raise BenchError where codecs of one name differ by options that have no effect."""
+    known: dict[tuple[str, str], CodecSpec] = {}
+    for spec, codec in ((spec, codec) for one in chosen for spec, codec in zip(one.specs, one.codecs, strict=True)):
+        other = known.setdefault((spec.name, codec.name), spec)
+        keys = [key for key in {**other.options, **spec.options} if other.options.get(key) != spec.options.get(key)]
+        if keys:
+            raise BenchError(
+                f"{other.label} and {spec.label} are both {codec.name} in tables, whose names hold no "
+                f"{', '.join(keys)}: leave one of them out, or run them one by one, each into an --out of its own."
+            )
 
 
 def _rates(point: Point, options: argparse.Namespace) -> bool:

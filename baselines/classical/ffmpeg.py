@@ -43,6 +43,7 @@ class FfmpegCodec(PlanarCodec):
     library: str
     form: str
     decoded = "decoded.y4m"
+    without_effect = PlanarCodec.without_effect | {"program"}
 
     def __init__(
         self, program: str | None = None, *, matrix: yuv.Matrix = "bt709", timeout: float = TIMEOUT, threads: int = 1

@@ -34,6 +34,8 @@ class ProgramCodec(Codec):
 
     encoder: Program
     decoder: Program
+    without_effect = frozenset({"encoder", "decoder", "timeout", "threads"})
+    """Options that are no part of a codec's name: what they change of a result, programs, is part of its identity."""
 
     def __init__(
         self, encoder: str | None = None, decoder: str | None = None, *, timeout: float = TIMEOUT, threads: int = 1

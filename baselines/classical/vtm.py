@@ -38,6 +38,7 @@ class Vtm(PlanarCodec):
     tag = 0xB2
     encoder = Program("vtm", "encoder", "BENCH_VTM_ENCODER", ("EncoderApp", "EncoderAppStatic"), _INSTALL)
     decoder = Program("vtm", "decoder", "BENCH_VTM_DECODER", ("DecoderApp", "DecoderAppStatic"), _INSTALL)
+    without_effect = PlanarCodec.without_effect | {"cfg"}
 
     def __init__(
         self,

@@ -47,6 +47,16 @@ class Passing(Raw):
         self.depth = depth
 
 
+class Limited(Raw):
+    """A codec with an option that changes no result."""
+
+    without_effect = frozenset({"limit"})
+
+    def __init__(self, limit: int = 0, **options: Any) -> None:
+        super().__init__(**options)
+        self.limit = limit
+
+
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> None:
     added = {
@@ -147,6 +157,20 @@ def test_a_class_by_module_keeps_its_own_name() -> None:
     assert codec.name == "raw"
     assert np.array_equal(codec.decode(codec.encode(image, 0.5)), image)
     assert create(f"{HERE}:Raw[size=2]").name == "raw[size=2]"
+
+
+def test_options_without_effect_are_no_part_of_the_name() -> None:
+    codec = create(f"{HERE}:Limited[size=2;limit=5]")
+    assert (codec.name, codec.limit) == ("raw[size=2]", 5)  # type: ignore[attr-defined]
+    assert create(f"{HERE}:Limited[limit=5]").name == "raw"
+    for text, name in (
+        ("vtm[timeout=9;encoder=a;depth=10;decoder=b;cfg=c]", "vtm[depth=10]"),
+        ("bpg[encoder=a;timeout=9]", "bpg"),
+        ("vvenc[threads=2]", "vvenc"),
+        ("ffmpeg-x265-444[program=a;preset=fast]", "ffmpeg-x265-444[preset=fast]"),
+        ("avif[speed=4;tune=psnr]", "avif[speed=4;tune=psnr]"),
+    ):
+        assert create(text).name == name
 
 
 def test_options_that_a_constructor_passes_on_are_known() -> None:

@@ -9,6 +9,7 @@ import synthetic_codecs as synthetic
 from bench.cli import Parser
 from bench.codec import BenchError
 from bench.published import rates
+from bench.registry import create
 from bench.schedule_options import add_options, generations, points
 
 CODECS = {"quantiser": rate_codecs.Quantiser, "continuous": rate_codecs.Continuous, "table": synthetic.Table}
@@ -149,6 +150,19 @@ def test_contradictions_are_one_sentence(argv, sentence):
     assert sentence in str(error.value)
     assert str(error.value).endswith(".")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("option", ["--codec", "--chain"])
+def test_codecs_that_no_table_tells_apart_are_refused(option):
+    text = "vvenc[preset=fast;timeout=5]:22,null,vvenc[preset=fast;encoder=a]:37"
+    with pytest.raises(BenchError) as error:
+        points(options(option, text), create)
+    assert str(error.value).startswith(
+        "vvenc[preset=fast;timeout=5] and vvenc[preset=fast;encoder=a] are both vvenc[preset=fast] in tables, whose "
+        "names hold no timeout, encoder: leave one of them out"
+    )
+    same = "null[matrix=bt709]:100,null:100,null[matrix=bt709]:100"
+    assert len(points(options("--codec", same), create)) == 2
 
 
 def test_generations_without_a_list():
