@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from bench.codec import BenchError
 from bench.dataset_sets import SETS, DatasetSpec, known_pixels
-from bench.datasets import ENVIRONMENT, cache_folder, find_folder, where_to_get
+from bench.datasets import ENVIRONMENT, cache_folder, find_folder, load, where_to_get
 from bench.images import SUFFIXES, load_image
 
 Retrieve = Callable[[str, Path], Path]
 """Downloads an address to a file and returns that file; raises OSError where it cannot."""
+
+_DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError)
+"""What zipfile raises where a file is no zip file, damaged, cut, encrypted or packed by a method that it lacks."""
 
 
 def fetch(name: str, data_root: str | Path | None = None, retrieve: Retrieve | None = None) -> str:
@@ -32,7 +36,8 @@ def fetch(name: str, data_root: str | Path | None = None, retrieve: Retrieve | N
         One sentence for the user.
 
     Raises:
-        BenchError: no such set, no network, no address, a full disk, or not the pixels that were published.
+        BenchError: no such set, a part of it that is there already, no network, no address, a full disk, or not the
+            pixels that were published.
     """
     if name not in SETS:
         raise BenchError(f"Unknown dataset {name!r}: fetch takes {', '.join(SETS)}.")
@@ -40,6 +45,12 @@ def fetch(name: str, data_root: str | Path | None = None, retrieve: Retrieve | N
     if spec.bundled:
         return f"{name} comes with scikit-image: nothing to download."
     if folder := find_folder(spec, data_root):
+        found = len(load(name, data_root))
+        if found < spec.count:
+            raise BenchError(
+                f"{folder} holds {found} of the {spec.count} images of {name}: move it away to have all of them "
+                f"downloaded, or {where_to_get(spec)}."
+            )
         return f"{name} is already in {folder}."
     if not spec.files and not spec.archive:
         raise BenchError(f"Dataset {name} cannot be downloaded: {where_to_get(spec)}.")
@@ -49,7 +60,7 @@ def fetch(name: str, data_root: str | Path | None = None, retrieve: Retrieve | N
         part.mkdir(parents=True, exist_ok=True)
         (_fetch_archive if spec.archive else _fetch_files)(spec, part, retrieve or _pooch)
         os.replace(part, final)
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, *_DAMAGED) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BenchError(f"Dataset {name} could not be downloaded ({reason}): {where_to_get(spec)}.") from error
     checked = "pixels verified" if known_pixels(name) else "pixels not verified, none are known"
@@ -71,7 +82,7 @@ def _fetch_archive(spec: DatasetSpec, part: Path, retrieve: Retrieve) -> None:
         retrieve(spec.archive, packed)
     try:
         _unpack(spec, packed, part)
-    except (BenchError, zipfile.BadZipFile, EOFError):
+    except (BenchError, *_DAMAGED):
         packed.unlink()  # not what was expected: the next attempt must not find it again
         raise
     packed.unlink()

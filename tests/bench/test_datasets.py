@@ -229,6 +229,12 @@ def test_fetch_puts_a_whole_set_in_place(tiny, tmp_path):
     assert "already" in download.fetch("tiny", tmp_path / "root", copy_from(tiny))
 
 
+def test_fetch_does_not_take_a_part_for_the_whole(tiny, tmp_path):
+    picture(tmp_path / "root" / "tiny" / "t0.png")
+    with pytest.raises(BenchError, match=r"root/tiny holds 1 of the 3 images of tiny: move it away .*http://home"):
+        download.fetch("tiny", tmp_path / "root", copy_from(tiny))
+
+
 def test_fetch_without_a_data_root_fills_the_cache(tiny, tmp_path):
     download.fetch("tiny", None, copy_from(tiny))
     assert datasets.load("tiny").images[0].path.parent == tmp_path / "cache" / "reencode-bench" / "tiny"
@@ -261,7 +267,7 @@ def test_fetch_refuses_other_pixels_and_forgets_them(tiny, tmp_path):
 
 
 def pack(server, entries):
-    with zipfile.ZipFile(server / "all.zip", "w") as archive:
+    with zipfile.ZipFile(server / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for entry, name in entries.items():
             archive.write(server / name, entry)
 
@@ -281,13 +287,26 @@ def test_fetch_unpacks_the_images_of_an_archive_and_nothing_else(tiny, tmp_path,
     assert sorted(path.name for path in (tmp_path / "root").rglob("*")) == ["t0.png", "t1.png", "t2.png", "tiny"]
 
 
-@pytest.mark.parametrize("damage", ["count", "cut", "text"])
+def damaged(whole, damage):
+    """A zip file with something in it, or instead of it, that was not expected."""
+    first, listed = 30 + len("0.png"), whole.index(b"PK\1\2")  # its data; in the list, flags are at 8, the method at 10
+    return {
+        "count": whole,
+        "cut": whole[:200],
+        "text": b"<html>",
+        "data": whole[:first] + b"\xff" + whole[first + 1 :],
+        "method": whole[: listed + 10] + b"\x63" + whole[listed + 11 :],
+        "encrypted": whole[: listed + 8] + b"\1" + whole[listed + 9 :],
+    }[damage]
+
+
+@pytest.mark.parametrize("damage", ["count", "cut", "text", "data", "method", "encrypted"])
 def test_fetch_refuses_a_wrong_archive_and_downloads_it_anew(tiny, tmp_path, monkeypatch, damage):
     as_archive(monkeypatch)
     entries = {f"{n}.png": f"t{n}.png" for n in range(3)}
     pack(tiny, dict(list(entries.items())[:2]) if damage == "count" else entries)
     whole = (tiny / "all.zip").read_bytes()
-    (tiny / "all.zip").write_bytes({"count": whole, "cut": whole[:200], "text": b"<html>"}[damage])
+    (tiny / "all.zip").write_bytes(damaged(whole, damage))
     with pytest.raises(BenchError, match="http://home"):
         download.fetch("tiny", tmp_path / "root", copy_from(tiny))
     pack(tiny, entries)
@@ -338,7 +357,8 @@ def test_command_line_errors_are_one_sentence_and_exit_code_2(capsys, arguments,
 
 
 def test_command_line_fetch_of_what_is_there(capsys, tmp_path):
-    picture(tmp_path / "kodak" / "1.png")
+    for number in range(24):
+        picture(tmp_path / "kodak" / f"{number}.png")
     assert call(datasets.main, ["fetch", "sample"]) == 0
     assert call(datasets.main, ["--data-root", str(tmp_path), "fetch", "kodak"]) == 0
     assert call(datasets.main, ["fetch", "kodak", "--data-root", str(tmp_path)]) == 0
