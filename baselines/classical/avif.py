@@ -10,7 +10,7 @@ from PIL import Image as PILImage
 from PIL import features
 
 from baselines.classical.boxes import still_image
-from baselines.classical.everyday import EverydayCodec, Size, choice, expect, package_version
+from baselines.classical.everyday import EverydayCodec, Size, choice, expect, package_version, setting
 from bench.codec import Image, QualityScale
 
 SAMPLING = {"4:2:0": 0b011, "4:4:4": 0b000}
@@ -82,6 +82,7 @@ class AVIFCodec(EverydayCodec):
         return height, width
 
     def read(self, stream: bytes) -> Image:
-        from PIL.AvifImagePlugin import AvifImageFile
+        from PIL import AvifImagePlugin
 
-        return np.array(AvifImageFile(BytesIO(stream)))
+        with setting(AvifImagePlugin, "DEFAULT_MAX_THREADS", 1):
+            return np.array(AvifImagePlugin.AvifImageFile(BytesIO(stream)))

@@ -9,10 +9,12 @@ a valid file decodes to what it says, as in any other reader.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from struct import error as StructError
+from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -110,6 +112,17 @@ def expect(condition: bool, message: str) -> None:
     """Raise BitstreamError with ``message`` unless ``condition`` holds."""
     if not condition:
         raise BitstreamError(message)
+
+
+@contextmanager
+def setting(module: ModuleType, name: str, value: Any) -> Iterator[None]:
+    """Give a variable of a library another value inside the block: some options are taken in no other way."""
+    before = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
 
 
 def missing(package: str, module: str, extra: str) -> str:

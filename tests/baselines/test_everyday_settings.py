@@ -132,3 +132,22 @@ def test_the_number_of_cores_does_not_change_the_bytes(monkeypatch: pytest.Monke
             patch.setattr("os.sched_getaffinity", lambda pid: set(range(64)), raising=False)
             patch.setattr("os.cpu_count", lambda: 64)
             assert codec.encode(image, 50) == expected
+
+
+def test_avif_is_decoded_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import AvifImagePlugin
+
+    codec = codec_or_skip("avif")
+    stream, given = codec.encode(photo(40, 50), 50), []
+    decoder = AvifImagePlugin._avif.AvifDecoder
+    before = AvifImagePlugin.DEFAULT_MAX_THREADS
+
+    class Recording:
+        def __new__(cls, data: bytes, name: str, threads: int) -> object:
+            given.append(threads)
+            return decoder(data, name, threads)
+
+    monkeypatch.setattr(AvifImagePlugin._avif, "AvifDecoder", Recording)
+    codec.decode(stream)
+    assert given == [1]
+    assert before == AvifImagePlugin.DEFAULT_MAX_THREADS
