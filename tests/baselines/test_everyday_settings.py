@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from everyday_cases import NAMES, codec_or_skip, photo, psnr
 from PIL import Image as PILImage
-from PIL import JpegImagePlugin
+from PIL import ImageFile, JpegImagePlugin
 
-from bench.codec import CodecError, CodecUnavailable
+from bench.codec import CodecError, CodecUnavailable, QualityError
 from bench.registry import create
 
 
@@ -151,3 +151,23 @@ def test_avif_is_decoded_by_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     codec.decode(stream)
     assert given == [1]
     assert before == AvifImagePlugin.DEFAULT_MAX_THREADS
+
+
+@pytest.mark.parametrize("name", ["jpeg-444[optimize=true]", "jpeg-444[progressive=true]", "jpeg[progressive=true]"])
+def test_jpeg_has_room_for_noise(name: str) -> None:
+    rng = np.random.default_rng(0)
+    codec = create(name)
+    for image in (rng.integers(0, 256, (300, 300, 3)), rng.integers(0, 2, (300, 300, 3)) * 255):
+        for quality in (90, 94, 100):
+            assert codec.decode(codec.encode(image.astype(np.uint8), quality)).shape == image.shape
+    assert ImageFile.MAXBLOCK == 65536
+
+
+@pytest.mark.parametrize("name", ["avif", "avif[tune=iq]", "avif-444[tune=iq]", "avif[tune=psnr]", "avif[tune=ssim]"])
+def test_avif_codes_at_the_end_of_its_scale(name: str) -> None:
+    codec = codec_or_skip(name)
+    assert codec.quality.high == (99 if "iq" in name else 100)
+    image = photo(40, 50)
+    assert psnr(codec.decode(codec.encode(image, codec.quality.high)), image) > 30
+    with pytest.raises(QualityError, match=rf"from 0 to {codec.quality.high}"):
+        codec.encode(image, codec.quality.high + 1)
