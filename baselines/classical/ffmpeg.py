@@ -58,12 +58,6 @@ class FfmpegCodec(PlanarCodec):
     def coding(self, quality: str) -> list[str]:
         """Return the encoder's own options."""
 
-    def available(self) -> tuple[bool, str]:
-        found, reason = super().available()
-        if found and not _has_encoder(self.find_encoder(), self.library):
-            return False, f"{self.name}: {self.find_encoder()} was built without {self.library}; install {_INSTALL}."
-        return found, reason
-
     def find_encoder(self) -> Path:
         path = super().find_encoder()
         if not _has_encoder(path, self.library):

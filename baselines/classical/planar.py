@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import shlex
+import threading
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,9 @@ class ProgramCodec(Codec):
     def __init__(
         self, encoder: str | None = None, decoder: str | None = None, *, timeout: float = TIMEOUT, threads: int = 1
     ) -> None:
-        if not timeout > 0:
-            raise CodecError(f"{self.name}: timeout must be more than 0 seconds, got {timeout:g}.")
+        if not 0 < timeout <= threading.TIMEOUT_MAX:
+            most = f"{threading.TIMEOUT_MAX:.0f}"
+            raise CodecError(f"{self.name}: timeout must be more than 0 and at most {most} seconds, got {timeout:g}.")
         if threads < 1:
             raise CodecError(f"{self.name}: threads must be at least 1, got {threads}.")
         self.paths = (encoder, decoder)

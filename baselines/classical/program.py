@@ -23,6 +23,9 @@ from bench.codec import CodecError, CodecUnavailable
 FILE_LIMIT = 4 << 30
 """Bytes that one file written by a program may reach: a program gone wild must not fill the disk."""
 
+PATIENCE = 30.0
+"""Seconds that a program may take to say what it is."""
+
 
 @dataclass(frozen=True)
 class Program:
@@ -85,14 +88,25 @@ def version_of(path: Path, arguments: tuple[str, ...], pattern: str) -> str:
     """Return the first group of ``pattern`` in what a program prints for ``arguments``, or ``"unknown"``.
 
     The exit status is not looked at: several of these programs print their version on the way out of an error.
+    Raises CodecUnavailable where the program does not end within ``PATIENCE``; it is asked again at the next call.
     """
+    null, out, both = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
     try:
-        done = subprocess.run(
-            [path, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        process = subprocess.Popen([path, *arguments], stdin=null, stdout=out, stderr=both, start_new_session=True)
+    except OSError:
         return "unknown"
-    match = re.search(pattern, done.stdout.decode("utf-8", "replace"))
+    with process:
+        try:
+            printed, _ = process.communicate(timeout=PATIENCE)
+        except BaseException as error:
+            _kill_group(process.pid)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise CodecUnavailable(
+                    f"{path} did not answer within {PATIENCE:g} s when asked what it is; where only its first start is "
+                    "slow, start the command again."
+                ) from error
+            raise
+    match = re.search(pattern, printed.decode("utf-8", "replace"))
     return match.group(1) if match else "unknown"
 
 

@@ -1,5 +1,8 @@
 """Codecs whose programs are missing, crash, hang, or write something else: one sentence each, and no wrong picture."""
 
+from contextlib import suppress
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -91,6 +94,21 @@ def test_ffmpeg_without_the_library(program):
     assert "built without libvvenc" in reason
     with pytest.raises(CodecUnavailable, match="built without libvvenc"):
         codec.encode(IMAGE, 30)
+
+
+def test_an_ffmpeg_that_is_slow_at_first_does_not_lack_the_library(program, tmp_path, monkeypatch):
+    """As from a cold network file system; what it waits for goes with it, and it is asked again."""
+    monkeypatch.setattr("baselines.classical.program.PATIENCE", 1.0)
+    warm, pid = tmp_path / "warm", tmp_path / "pid"
+    first = f"[ -e {warm} ] || {{ touch {warm}; sleep 300 & echo $! > {pid}; wait; }}\n"
+    codec = FfmpegVvenc(program(first + "echo 'Encoder libvvenc [h266]:'"))
+    available, reason = codec.available()
+    assert not available
+    assert "did not answer within 1 s" in reason
+    assert "built without" not in reason
+    assert codec.available() == (True, "")
+    with suppress(FileNotFoundError):  # gone, or a zombie, which has no command line
+        assert not Path(f"/proc/{pid.read_text().strip()}/cmdline").read_bytes()
 
 
 def test_crash(program, tmp_path):
@@ -187,6 +205,8 @@ def test_options_are_checked():
         (lambda: FfmpegAom444(tune="best"), "ffmpeg-aom-444: tune must be one of iq, psnr, ssim, got 'best'"),
         (lambda: FfmpegX265(tune="grain"), "ffmpeg-x265-444: tune must be"),
         (lambda: Bpg(timeout=0), "bpg: timeout must be more than 0"),
+        (lambda: Bpg(timeout=float("inf")), r"bpg: timeout must be .* at most \d+ seconds, got inf"),
+        (lambda: Bpg(timeout=float("nan")), "bpg: timeout must be more than 0"),
         (lambda: Vvenc(threads=0), "vvenc: threads must be at least 1"),
     ):
         with pytest.raises(CodecError, match=message):
