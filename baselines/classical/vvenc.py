@@ -24,7 +24,8 @@ class Vvenc(PlanarCodec):
     """VVenC in 4:2:0 at 10 bit, the one format it takes, at a constant QP without perceptual adaptation.
 
     ``intraqpoffset=0``, which vvencapp knows only among its additional options, lets an intra picture have the QP that
-    was asked for (by default VVenC lowers it by 3).
+    was asked for (by default VVenC lowers it by 3). That was measured with libvvenc inside ffmpeg; vvencapp's option is
+    as its sources have it.
 
     Args:
         encoder: path of vvencapp; otherwise BENCH_VVENCAPP, otherwise PATH.
