@@ -1,16 +1,15 @@
 """Figures from tables. Nothing here reads, writes or keeps state: every function returns a matplotlib Figure.
 
-Colours are those of Okabe and Ito, told apart by colour-blind readers; markers and line styles tell the same in grey.
-A codec looks the same in every figure.
+Colours are mostly those of Okabe and Ito, told apart by colour-blind readers; markers, how they are filled and line
+styles tell the same in grey. A codec of this project looks the same in every figure.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +23,12 @@ from bench.codec import BenchError, Image
 from bench.plots_frame import legend_below, say_if_empty
 from bench.rd import by_point, label
 
-OKABE_ITO = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+OTHERS = ("#B2182B", "#1B7837", "#762A83", "#8C510A", "#01665E", "#C51B7D")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
+"""Of families that have no look of their own, in order of first appearance in a figure."""
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2)))
+FILLS = ("none", "left", "full")
+"""Of a family's first, second and third curve: how lines and markers differ."""
 
 # Families in the order the colours were given out. Append; what stands here keeps its look in every figure ever made.
 _FAMILIES = {
@@ -76,6 +78,21 @@ class Style:
     color: str
     marker: str
     linestyle: Any
+    fill: str
+
+    def line(self) -> dict[str, Any]:
+        """Keywords of matplotlib's ``plot``."""
+        return {
+            "color": self.color,
+            "linestyle": self.linestyle,
+            "linewidth": 1.5,
+            "marker": self.marker,
+            "markersize": 5,
+            "markeredgewidth": 1.2,
+            "markerfacecolor": "white" if self.fill == "none" else self.color,
+            "markerfacecoloralt": "white",
+            "fillstyle": "full" if self.fill == "none" else self.fill,
+        }
 
 
 def family_of(codec: str) -> str:
@@ -88,15 +105,22 @@ def family_of(codec: str) -> str:
     return _ALIASES.get(name, name)
 
 
-def style(codec: str, variant: int = 0) -> Style:
-    """The look of a codec: colour and marker by family (``jpeg-444`` is a jpeg), line style by variant."""
+def style(codec: str, variant: int = 0, codecs: Iterable[str] = ()) -> Style:
+    """The look of a codec: colour and marker by family (``jpeg-444`` is a jpeg), line style and filling by variant.
+
+    Args:
+        codec: its name, or that of its curve.
+        variant: how many curves of its family come before it.
+        codecs: all of the figure, so that those of families unknown here get different looks.
+    """
     family = family_of(codec)
     if family in _FAMILIES:
         color, marker = _FAMILIES[family]
     else:
-        place = int.from_bytes(hashlib.sha256(family.encode()).digest()[:4], "big")
-        color, marker = OKABE_ITO[place % len(OKABE_ITO)], MARKERS[place // 8 % len(MARKERS)]
-    return Style(color, marker, LINES[variant % len(LINES)])
+        strangers = [*dict.fromkeys(name for name in map(family_of, codecs) if name not in _FAMILIES), family]
+        place = strangers.index(family)
+        color, marker = OTHERS[place % len(OTHERS)], MARKERS[place % len(MARKERS)]
+    return Style(color, marker, LINES[variant % len(LINES)], FILLS[variant % len(FILLS)])
 
 
 def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_db", "bpp"), note: str = "") -> Figure:
@@ -119,7 +143,7 @@ def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_
     variants: dict[str, int] = {}
     for (_, system, schedule), curve in by_point(means):
         family = family_of(system)
-        look = style(system, variants.setdefault(family, 0))
+        look = style(system, variants.setdefault(family, 0), sorted(means["system"].unique()))
         variants[family] += 1
         curve = curve.sort_values("generation")
         for panel, metric in zip(panels, metrics, strict=True):
@@ -159,10 +183,7 @@ def _curve(panel: Axes, curve: pd.DataFrame, metric: str, look: Style) -> Any:
     y = curve[metric].to_numpy(np.float64)
     above = np.isposinf(y)
     every = max(1, math.ceil(len(x) / 10))
-    (line,) = panel.plot(
-        x, np.where(above, np.nan, y), color=look.color, marker=look.marker, linestyle=look.linestyle, linewidth=1.5,
-        markersize=5, markevery=every, markerfacecolor="white", markeredgewidth=1.2,
-    )  # fmt: skip
+    (line,) = panel.plot(x, np.where(above, np.nan, y), markevery=every, **look.line())
     if above.any():
         at_top = panel.get_xaxis_transform()
         panel.plot(

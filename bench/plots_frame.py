@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,10 +33,12 @@ def legend_below(figure: Figure, lines: dict[str, Any], columns: int, note: str 
     with both; of very many curves, the first are named, and how many there are is said."""
     names = list(lines)[:NAMED]
     title = f"the first {len(names)} of {len(lines)} curves:" if len(lines) > len(names) else None
-    for count in range(min(columns, len(names)), 0, -1):
+    rows = range(math.ceil(len(names) / columns), len(names) + 1)
+    for count in dict.fromkeys(math.ceil(len(names) / row) for row in rows):  # rows of one length
         legend = figure.legend(
-            [lines[name] for name in names], names, loc="outside lower center", ncols=count, frameon=False, title=title
-        )
+            [lines[name] for name in names], names, loc="outside lower center", ncols=count, frameon=False, title=title,
+            handlelength=3.6, numpoints=1, markerscale=0.8,  # dashes are told apart over three times their length
+        )  # fmt: skip
         width, below = _inches(figure, legend)
         if width <= figure.get_figwidth() or count == 1:
             break

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from bench.codec import BenchError
 from bench.plots import METRICS, PANEL, family_of, one_set, style
+from bench.plots_frame import legend_below
 
 
 def protocols(tables: Mapping[str, pd.DataFrame], metric: str = "psnr_change") -> Figure:
@@ -40,18 +41,15 @@ def protocols(tables: Mapping[str, pd.DataFrame], metric: str = "psnr_change") -
     variant = {name: families[:place].count(families[place]) for place, name in enumerate(names)}
     for panel, (title, means) in zip(panels, tables.items(), strict=True):
         for place, (codec, part) in enumerate(means.groupby("codec", sort=True)):
-            part, look = part.sort_values("generation"), style(str(codec), variant[str(codec)])
+            part, look = part.sort_values("generation"), style(str(codec), variant[str(codec)], names)
             every = max(1, math.ceil(len(part) / 10))  # lines that lie on each other show by their markers, in turn
             (lines[str(codec)],) = panel.plot(
-                part["generation"], part[metric], color=look.color, marker=look.marker, linestyle=look.linestyle,
-                linewidth=1.5, markersize=5,
-                markevery=(place % every, every), markerfacecolor="white", markeredgewidth=1.2,
-            )  # fmt: skip
+                part["generation"], part[metric], markevery=(place % every, every), **look.line()
+            )
         panel.set_title(f"{title}, {int(means['images'].iloc[0])} images", fontsize=10)
         panel.set(xlabel="generation")
         panel.grid(alpha=0.3, linewidth=0.6)
         panel.xaxis.get_major_locator().set_params(integer=True)
     panels[0].set_ylabel(METRICS.get(metric, metric))
-    named = sorted(lines)
-    figure.legend([lines[name] for name in named], named, loc="outside lower center", ncols=len(lines), frameon=False)
+    legend_below(figure, {name: lines[name] for name in sorted(lines)}, len(lines))
     return figure

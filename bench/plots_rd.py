@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from bench.bd import MAX_GAP, Curve
@@ -53,11 +54,12 @@ def rd(
     metrics = metrics or ("psnr", "ms_ssim_db_of_mean" if len(published) else "ms_ssim_db")
     figure, panels = _panels(means, len(metrics))
     lines: dict[str, Any] = {}
+    systems = [*sorted(means["system"].unique()), *(sorted(published["system"].unique()) if len(published) else ())]
     for table, dashes, width in ((means, OURS, 1.5), (published, PUBLISHED, 1.2)):
         table = table[table["bpp"] <= until] if len(table) else table
         variants: dict[str, int] = {}
         for system, part in table.groupby("system", sort=True) if len(table) else ():
-            look = style(str(system))
+            look = style(str(system), codecs=systems)
             variant = variants.setdefault(family_of(str(system)), 0)
             variants[family_of(str(system))] += 1
             for panel, metric in zip(panels, metrics, strict=True):
@@ -85,7 +87,7 @@ def _joined(points: Curve) -> tuple[Floats, Floats]:
 
 
 def path(means: pd.DataFrame, note: str = "") -> Figure:
-    """Quality against rate, generation after generation; the first generation is marked by a filled circle.
+    """Quality against rate, generation after generation; the first generation is marked by a large disc.
 
     Args:
         means: ``bench.rd.generation_means`` of one dataset.
@@ -93,21 +95,20 @@ def path(means: pd.DataFrame, note: str = "") -> Figure:
     """
     figure, panels = _panels(means)
     lines: dict[str, Any] = {}
+    names = sorted(means["system"].unique())
     for panel, metric in zip(panels, PANELS, strict=True):
         variants: dict[str, int] = {}
         for (_, system, schedule), part in by_point(means):
             part = part.sort_values("generation")
             family = family_of(system)
-            look = style(system, variants.setdefault(family, 0))
+            look = style(system, variants.setdefault(family, 0), names)
             variants[family] += 1
-            (line,) = panel.plot(
-                part["bpp"], part[metric], color=look.color, marker=look.marker, linestyle=look.linestyle,
-                linewidth=1.2, markersize=4, markerfacecolor="white",
-            )  # fmt: skip
-            panel.plot(part["bpp"].iloc[:1], part[metric].iloc[:1], "o", color=look.color, markersize=7)
+            (line,) = panel.plot(part["bpp"], part[metric], **look.line() | {"linewidth": 1.2, "markersize": 4})
+            panel.plot(part["bpp"].iloc[:1], part[metric].iloc[:1], "o", color=look.color, markersize=8)
             lines[label(system, schedule)] = line
         panel.set(xlabel=METRICS["bpp"], ylabel=METRICS[metric])
         say_if_empty(panel, metric, means[metric])
+    lines["generation 1"] = Line2D([], [], linestyle="none", marker="o", color="grey", markersize=8)
     legend_below(figure, lines, 3, note)
     return figure
 

@@ -61,4 +61,4 @@ found.sort_values("loss").round(3)
 # be told from nothing, and the denoising modules helped in two of three trainings (all three are in
 # `baselines/checkpoints/README.md`). Without CFRM alone (`no-cfrm`) the model begins at 10 to 14 dB, as nothing makes
 # up for the gain of the denoising modules; `no-pdm-cfrm` against `no-pdm` is the fair comparison, and says 0.1 %. The
-# paper has every module help, after a training a thousand times as long and more.
+# paper has every module help.

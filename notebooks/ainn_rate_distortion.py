@@ -32,7 +32,8 @@ else:
     print("A-INN is not measured: no checkpoint of it is shipped (baselines.train ainn).")
 
 # %% [markdown]
-# Our A-INN and our Xie et al. had twenty minutes of one CPU core each, from the same start: in PSNR both lie between
+# Our A-INN and our Xie et al. had twenty minutes of one CPU core each, from the same start, with the entropy model of
+# `iat-compact` to begin with: in PSNR both lie between
 # JPEG and WebP (in MS-SSIM they fall below JPEG from about 0.6 bpp on), A-INN a few per cent below Xie et al. in rate.
 # The paper's distance is of models trained to the end; this one says that A-INN begins no worse.
 #

@@ -48,7 +48,7 @@ display(plots.generations(with_change(generation_means(records)), ("psnr", "psnr
 display(loss_table(records)[SHOWN].round(3).sort_values("drop"))
 
 # %% [markdown]
-# Fifty encodings cost Xie et al. 0.04 dB, IAT 0.09 dB and A-INN 0.13 dB; after a dozen nothing changes any more. Song
+# Fifty encodings cost Xie et al. 0.04 dB, IAT 0.09 dB and A-INN 0.13 dB; after eleven nothing changes any more. Song
 # et al. loses 0.2 dB at first, faster for some rounds, and 4.7 dB in the end. That is what Cai et al. say of the two
 # kinds: the first three decode by the inverse of their analysis, up to what is rounded; the fourth by another network,
 # which only comes near it, and its error is made again every time. How far it comes near is a matter of training too,
@@ -57,7 +57,7 @@ display(loss_table(records)[SHOWN].round(3).sort_values("drop"))
 # %% [markdown]
 # ## Image by image
 #
-# PSNR lost between generation 1 and 50, and the generation from which on nothing changes:
+# PSNR lost between generation 1 and 50, and the generation by which chains have settled (a fixed point or a cycle):
 
 # %%
 ends = records.pivot(index="image", columns=["codec", "generation"], values="psnr")
@@ -67,10 +67,10 @@ settled = records[records["fixed_point"]].groupby(["codec", "image"], observed=T
 settled.groupby("codec", observed=True).agg(images="size", first="min", median="median", last="max")
 
 # %% [markdown]
-# Most chains of Song et al. come to rest as well, later, and far below: a fixed point says that a chain no longer
-# loses anything, not that it has not lost much already. And IAT stands still at this rate, not at every one: at level
-# 0.8, 1.1 bpp, it loses 2.9 dB (see the notebook of the fifty rounds). Both can be trained away: see the notebook of
-# the stable decoders.
+# Most chains of Song et al. settle as well (21 at a fixed point, one in a cycle of two), later, and far below: that a
+# chain has settled says that it no longer loses anything, not that it has not lost much already. And IAT stands still
+# at this rate, not at every one: at level 0.8, 1.1 bpp, it loses 2.9 dB (see the notebook of the fifty rounds). Both
+# can be trained away: see the notebook of the stable decoders.
 #
 # A-INN's separate decoder networks (denoising, refinement) are no inverse of its analysis either, and Xie et al.'s
 # attention begins as nothing: with so little training the small losses say more about where the systems begin than

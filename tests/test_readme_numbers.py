@@ -1,4 +1,4 @@
-"""The table of the README says what the committed tables say."""
+"""README, claims and the page of checkpoints say what the committed tables say."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ import pandas as pd
 import pytest
 
 from bench import results
+from bench.bootstrap import bd_rate_interval
+from bench.compare import Pair, compare
+from bench.generation_loss import loss_table
 from bench.rd import common_images, generation_means
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+README, CLAIMS = ROOT / "README.md", ROOT / "docs" / "claims.md"
+CHECKPOINTS = ROOT / "baselines" / "checkpoints" / "README.md"
 CODECS = {
     "JPEG": "jpeg",
     "JPEG 2000": "jpeg2000",
@@ -29,6 +34,17 @@ CODECS = {
     "`sft-stable`": "sft[checkpoint=sft-stable]",
     "Xie et al.": "xie",
     "A-INN": "ainn",
+}
+ANCHORS = {
+    "JPEG 4:2:0": "jpeg",
+    "JPEG XL": "jpegxl",
+    "WebP": "webp",
+    "JPEG 2000": "jpeg2000",
+    "AVIF 4:2:0": "avif",
+    "HEIC 4:4:4": "heic-444",
+    "AVIF 4:4:4, tune=psnr": "avif-444[tune=psnr]",
+    "BPG 4:4:4": "bpg",
+    "VVC 4:2:0, 10 bit": "ffmpeg-vvenc",
 }
 
 
@@ -68,3 +84,51 @@ def test_sixteen_encodings(name: str, column: int, images: int) -> None:
     assert set(told) == set(found.index.get_level_values("codec"))
     for codec, lost in told.items():
         assert found.loc[(codec, 1), "psnr"] - found.loc[(codec, 16), "psnr"] == pytest.approx(lost, abs=0.0051)
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number.replace("−", "-")) for number in re.findall(r"[−+]?\d+(?:\.\d+)?", text)]
+
+
+def bd_rates(page: Path) -> dict[str, list[str]]:
+    """By system: the cells of PSNR and of MS-SSIM, of our own runs."""
+    table = page.read_text(encoding="utf-8").partition("<!-- bd-rates -->")[2].partition("\n\n")[0]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()[2:]]
+    assert lines, page
+    return {ANCHORS[name.partition(" (")[0]]: cells for name, *cells in lines if "published" not in name}
+
+
+@pytest.mark.parametrize("page", [README, CHECKPOINTS], ids=["README", "checkpoints"])
+def test_bd_rates(page: Path) -> None:
+    records = common_images(results.table("rd")).records
+    means = generation_means(records)
+    for anchor, cells in bd_rates(page).items():
+        for metric, cell in zip(("psnr", "ms_ssim_db"), cells, strict=True):
+            found = compare(means, [Pair("kodak", "iat", 1, anchor, 1)], metric)["bd_rate"].item()
+            value, low, high = numbers(cell)
+            assert value == pytest.approx(found, abs=0.051), (anchor, metric)
+            assert low < value < high
+            if (anchor, metric) == ("webp", "psnr"):
+                bounds = bd_rate_interval(records, (anchor, 1), ("iat", 1), metric=metric)
+                assert (low, high) == pytest.approx((bounds.low, bounds.high), abs=0.051)
+
+
+@pytest.mark.parametrize(("name", "figure"), [("iat-fig6-fixed", "b, d"), ("iat-fig6-drift", "a, c")])
+def test_claims_of_sixteen_encodings(name: str, figure: str) -> None:
+    claims = CLAIMS.read_text(encoding="utf-8")
+    (row,) = [line for line in claims.splitlines() if line.startswith("|") and f"(Figure 6 {figure}" in line]
+    drops = loss_table(common_images(results.table(name)).records)["drop"]
+    assert [f"{drop:.2f}" for drop in drops if f"{drop:.2f}" not in row] == []
+
+
+def test_claims_of_cycles() -> None:
+    records = results.table("fifty")
+    last = records[(records["generation"] == 50) & records["codec"].isin(["bpg", "heic"])]
+    counts = last[last["cycle"] > 0].groupby(["cycle", "codec"]).size().unstack()
+    text = " ".join(CLAIMS.read_text(encoding="utf-8").split())
+    words = {2: "of two images on", 4: "of four on", 6: "of six on"}
+    assert list(counts.index) == list(words)
+    told = ", ".join(f"{words[length]} {row['heic']} and {row['bpg']}" for length, row in counts.iterrows())
+    assert told in text
+    settled = counts.sum()
+    assert f"settle on {settled['heic']} and {settled['bpg']} of the 24 images" in text

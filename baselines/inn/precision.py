@@ -7,9 +7,14 @@ and the networks beside it, where nearly all the time goes, are quick: their sma
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 
 
-def exact(device: torch.device) -> torch.autocast:
-    """A context in which convolutions and matrix products keep the precision of their input."""
+def exact(device: torch.device) -> AbstractContextManager[object]:
+    """A context in which convolutions and matrix products keep the precision of their input, on any device: one that
+    has no autocast, such as ``meta``, on which costs are counted, keeps it anyway."""
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
     return torch.autocast(device.type, enabled=False)

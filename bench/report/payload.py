@@ -117,7 +117,7 @@ def _points(records: pd.DataFrame) -> list[dict[str, Any]]:
     points, variants = [], dict[str, int]()
     for (system, schedule), part in by_point(records, POINT):
         family = family_of(system)
-        look = style(system, variants.setdefault(family, 0))
+        look = style(system, variants.setdefault(family, 0), sorted(records["system"].unique()))
         variants[family] += 1
         points.append(
             {"system": system, "schedule": schedule, "label": label(system, schedule)}

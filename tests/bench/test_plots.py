@@ -45,15 +45,30 @@ def test_a_codec_keeps_its_look_whoever_is_beside_it():
     alone = plots.generations(means(("webp",))).axes[0].get_lines()[0]
     among = plots.generations(means(("avif", "iat", "webp"))).axes[0].get_lines()[2]
     assert (alone.get_color(), alone.get_marker()) == (among.get_color(), among.get_marker())
-    stranger = plots.style("mycodec[speed=4]")
-    assert stranger == plots.style("mycodec")
-    assert stranger.color in plots.OKABE_ITO
+
+
+def test_codecs_of_ones_own_look_like_no_other():
+    lines = plots.generations(means(("avif", "mycodec", "mycodec[speed=4]", "other", "third"))).axes[0].get_lines()
+    colors = [line.get_color() for line in lines]
+    assert colors[1:] == [plots.OTHERS[0], *plots.OTHERS[:3]]
+    assert not set(plots.OTHERS) & {color for color, _ in plots._FAMILIES.values()}
+    assert plots.style("mycodec[speed=4]") == plots.style("mycodec")
 
 
 def test_curves_can_be_told_apart_without_colour():
     systems = ("avif", "heic", "iat", "jpeg", "jpeg-444", "jpeg2000", "jpegxl", "null", "webp")
     lines = plots.generations(means(systems)).axes[0].get_lines()
     assert len({(line.get_marker(), line.get_linestyle()) for line in lines}) == len(systems)
+
+
+def test_a_family_is_told_apart_by_its_markers():
+    table = means(("iat", "iat-long", "iat-stable")).assign(codec=lambda t: t["system"], psnr_change=0.0)
+    for figure in (plots.generations(table), plots_protocols.protocols({"all": table})):
+        looks = {(line.get_fillstyle(), line.get_markerfacecolor()) for line in figure.axes[0].get_lines()}
+        assert len(looks) == 3
+        handles = figure.legends[0].legend_handles
+        assert len({(line.get_fillstyle(), line.get_markerfacecolor()) for line in handles}) == 3
+        assert figure.legends[0].handlelength > 3
 
 
 def test_infinite_values_are_drawn_at_the_top_and_missing_ones_leave_a_gap():
@@ -114,7 +129,8 @@ def test_qualities_are_in_the_order_of_their_numbers():
     table = pd.concat([means(("jpeg",), 2).assign(schedule=f"quality:{quality}") for quality in qualities])
     for draw in (plots.generations, plots_rd.path):
         names = [text.get_text() for text in draw(table).legends[0].get_texts()]
-        assert names == [f"jpeg, quality {quality:g}" for quality in sorted(qualities)]
+        assert names[: len(qualities)] == [f"jpeg, quality {quality:g}" for quality in sorted(qualities)]
+    assert names[len(qualities) :] == ["generation 1"]
 
 
 def test_names_in_any_script_are_drawn_without_a_word(tmp_path):
@@ -280,7 +296,7 @@ def test_carriers_and_protocols_are_curves_of_their_own_and_named(draw):
     means = generation_means(records.assign(system=systems(records)))
     assert set(means["system"]) == {"iat", "iat [float]", "iat [bpp]"}
     labels = [text.get_text() for text in draw(means).legends[0].get_texts()]
-    assert {label.split(",")[0] for label in labels} == {"iat", "iat [float]", "iat [bpp]"}
+    assert {label.split(",")[0] for label in labels} - {"generation 1"} == {"iat", "iat [float]", "iat [bpp]"}
 
 
 def test_names_of_curves():

@@ -124,8 +124,9 @@ def test_points_are_in_the_order_of_their_qualities(run):
 def test_colours_are_those_of_the_figures(run):
     from bench import plots
 
-    for point in gather(run).data["points"]:
-        look = plots.style(point["system"])
+    found = gather(run).data["points"]
+    for point in found:
+        look = plots.style(point["system"], codecs=[other["system"] for other in found])
         assert (point["color"], point["marker"]) == (look.color, look.marker)
 
 
