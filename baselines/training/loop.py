@@ -92,6 +92,8 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
+            # a fused step does not count as a change of the parameters, by which what is kept of them is told to be old
+            torch.autograd.graph.increment_version(p for g in self.optimizer.param_groups for p in g["params"])
             self._update_average()
         else:
             self.skipped += 1

@@ -1,0 +1,34 @@
+"""What a step of training changes, and what it leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_training import OPTIONS, TINY, draw_photographs
+
+from baselines.iat.model import IAT
+from baselines.training.data import Photographs, load_photographs
+from baselines.training.loop import Trainer
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Photographs:
+    return load_photographs(draw_photographs(tmp_path_factory.mktemp("data") / "photographs"))
+
+
+def test_what_decodes_after_a_step_has_its_weights(photographs: Photographs, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    trainer = Trainer(IAT(TINY), photographs, photographs, tmp_path, OPTIONS)
+    level: Any = trainer.model.transform.levels[3]  # type: ignore[union-attr,index]
+    for _ in range(2):
+        with torch.no_grad():
+            kept = level.mix._inverse_weight().clone()
+        trainer.step()
+        with torch.no_grad():
+            found = level.mix._inverse_weight()
+        fresh = torch.linalg.inv(level.mix.weight.detach().double()).float()
+        assert not torch.equal(found, kept)
+        assert torch.equal(found, fresh)
