@@ -181,7 +181,9 @@ def _device(name: str) -> torch.device:
 def _check_names(model: LatentModel, only: str) -> None:
     """Raise BenchError where --only names something that the model has not."""
     names = [name for name, _ in model.named_parameters()]
-    for part in only.split(","):
+    for part in only.split(",") if only else []:
+        if not part.strip():
+            raise BenchError(f"--only {only}: expected names between the commas, got an empty one; leave out a comma.")
         if not any(name.startswith(part) for name in names):
             parts = ", ".join(dict.fromkeys(".".join(name.split(".")[:2]) for name in names))
             raise BenchError(f"--only {part}: nothing in this model is called so; it has {parts}.")
