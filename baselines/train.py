@@ -64,7 +64,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--iterations", type=int, help="stop after so many steps, for comparisons; --minutes, --iterations or both"
     )
-    p.add_argument("--resume", action="store_true", help="go on from the run folder's state where there is one")
+    going_on = p.add_mutually_exclusive_group()
+    going_on.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the run folder's state, if there is one, for another budget",
+    )
+    going_on.add_argument(
+        "--finish", action="store_true", help="go on from there within the budget, of which what was used counts"
+    )
     p.add_argument(
         "--weights", help="begin with a checkpoint: a file, or the name of a shipped one such as iat-compact"
     )
@@ -102,7 +110,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = f"{args.system}-{args.preset}{suffix}"
     folder = args.out or Path("training-runs") / name
     torch.manual_seed(options.seed)
-    resumed = args.resume and (folder / "state.pt").exists()
+    going_on, stopped_there = args.resume or args.finish, (folder / "state.pt").exists()
+    resumed = going_on and stopped_there
     if args.weights and args.transform:
         raise BenchError("--weights and --transform both say what to begin with; leave one out.")
     if args.entropy and (args.weights or args.transform):
@@ -125,11 +134,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if entropy:
         take_entropy(model, entropy)
     _check_names(model, options.only)
-    if not args.resume and (folder / "state.pt").exists():
+    if stopped_there and not going_on:
         raise BenchError(f"{folder} holds a training already: --resume goes on with it, --out chooses another folder.")
     trainer = Trainer(model, train.to(device), held_back, folder, options)
     if resumed:
         restore(trainer)
+        if args.finish:
+            budget = replace(budget, seconds_before=trainer.seconds, iterations_before=trainer.iteration)
+        elif args.entropy_first is None and trainer.joint:  # the transform's gradients mean something by now
+            trainer.options = replace(trainer.options, entropy_first=0.0)
     print(
         f"{args.system} {args.preset}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, "
         f"{len(train.offsets)} photographs, from iteration {trainer.iteration} on {device}",

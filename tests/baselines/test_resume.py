@@ -10,7 +10,10 @@ import pytest
 import torch
 from tiny_training import OPTIONS, TINY, draw_photographs
 
+from baselines.checkpoint import load_checkpoint
+from baselines.iat.config import PRESETS
 from baselines.iat.model import IAT
+from baselines.train import main
 from baselines.training.data import Photographs, load_photographs
 from baselines.training.loop import Trainer
 from baselines.training.state import restore, save
@@ -74,3 +77,28 @@ def test_a_damaged_state_is_one_sentence(stopped: Trainer, photographs: Photogra
         file.write_bytes(data)
         with pytest.raises(BenchError, match=r"state\.pt is damaged .* --weights and another --out, or delete"):
             restore(trainer_of(photographs, stopped.folder))
+
+
+def test_the_transform_is_held_back_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(PRESETS, "compact", TINY)
+    monkeypatch.setattr(Trainer, "evaluate", lambda self: {})
+    draw_photographs(tmp_path / "photographs")
+    given = ["iat", "--data", "photographs", "--batch", "1", "--crop", "64", "--threads", "1", "--device", "cpu"]
+    given += ["--no-bfloat16", "--random-start", "--entropy-extra", "0", "--pool", "1", "--out", "run"]
+
+    def joint(*more: str) -> tuple[int, float]:
+        """Steps so far that trained all of the model, and the share of the budget that the card says had none."""
+        assert main([*given, *more]) == 0
+        state = torch.load("run/state.pt", weights_only=True)
+        card = load_checkpoint(Path("run/iat-compact.safetensors"))[1]
+        return state["joint"], card["training"]["options"]["entropy_first"]
+
+    assert joint("--iterations", "1") == (0, 0.3)
+    assert joint("--iterations", "2", "--resume") == (1, 0.3)  # the transform was not trained yet
+    assert joint("--iterations", "2", "--resume") == (3, 0.0)
+    assert joint("--iterations", "2", "--resume", "--entropy-first", "0.5") == (4, 0.5)
+    assert joint("--iterations", "8", "--finish") == (5, 0.3)  # of which seven were done
+    assert joint("--iterations", "8", "--finish") == (5, 0.3)
+    with pytest.raises(BenchError, match="not allowed with argument"):
+        main([*given, "--iterations", "1", "--resume", "--finish"])
