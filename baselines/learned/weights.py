@@ -20,7 +20,8 @@ def load_model(path: Path, system: System) -> LatentModel:
         system: which system's.
 
     Raises:
-        BenchError: missing, unreadable, of another system, or with keys that don't fit; the sentence names them.
+        BenchError: missing, unreadable, of another system, with keys that don't fit or values that are not finite; the
+            sentence names them.
     """
     if not path.is_file():
         raise BenchError(f"No checkpoint at {path}; name a file that is there, or a shipped checkpoint.")
@@ -44,5 +45,7 @@ def load_model(path: Path, system: System) -> LatentModel:
     problem = mismatch(model.state_dict(), tensors)
     if problem:
         raise BenchError(f"{path} does not fit the model {system.name}: {problem}.")
+    if wrong := next((name for name, value in tensors.items() if not value.isfinite().all()), None):
+        raise BenchError(f"{path}: {wrong} has values that are not finite; name another checkpoint.")
     model.load_state_dict(tensors, strict=False)
     return model.eval().requires_grad_(False)
