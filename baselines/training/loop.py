@@ -22,6 +22,7 @@ from baselines.training.maps import quality_maps
 from baselines.training.options import Budget, TrainingOptions
 from baselines.training.pool import LatentPool, coded_once
 from baselines.training.state import save
+from bench.codec import BenchError
 
 
 class Trainer:
@@ -175,18 +176,30 @@ class Trainer:
         return out
 
     def run(self, budget: Budget, evaluate_every: float = 5.0, on_evaluation: Callable[[], None] | None = None) -> None:
-        """Train for ``budget`` more. The learning rate falls towards its end, whatever came before.
+        """Train for what is left of ``budget``. The schedule is that of all of it.
 
         Args:
             budget: where it ends.
             evaluate_every: minutes from one evaluation to the next; there is one at the end.
             on_evaluation: called after each, the state being saved.
+
+        Raises:
+            BenchError: no step had a finite gradient; nothing is written.
         """
         for stop in (signal.SIGINT, signal.SIGTERM):
             signal.signal(stop, self._stop)
         begin, start_seconds, next_evaluation = time.monotonic(), self.seconds, evaluate_every * 60
         losses: list[tuple[float, float, float]] = []
-        first = self.iteration
+        first, skipped = self.iteration, self.skipped
+
+        def report() -> None:
+            if (steps := self.iteration - first) and self.skipped - skipped == steps:
+                raise BenchError(
+                    f"None of {steps} steps had a finite gradient, and nothing was learned: choose smaller steps by "
+                    "--lr-entropy, --lr-transform and --lr-mix, or begin with other weights."
+                )
+            self._report(losses, on_evaluation)
+
         with LiveLine(self.device, self.images) as line:
             # training ends on Ctrl-C or SIGTERM as at the end of its budget: with the state saved
             while not self.stopped and (progress := budget.spent(time.monotonic() - begin, self.iteration - first)) < 1:
@@ -199,9 +212,9 @@ class Trainer:
                 line.update(progress, self.iteration, losses, self.images, self.history)
                 if time.monotonic() - begin > next_evaluation:
                     next_evaluation += evaluate_every * 60
-                    self._report(losses, on_evaluation)
+                    report()
                     losses = losses[-20:]
-        self._report(losses, on_evaluation)
+        report()
 
     def _stop(self, *_: object) -> None:
         self.stopped = True
