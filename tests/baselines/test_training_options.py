@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from tiny_training import draw_photographs
 
 import baselines.iat.config
 import baselines.xie.config
+from baselines.learned.system import system
 from baselines.train import main
+from baselines.training import beginning
+from baselines.training.loop import Trainer
 from bench.codec import BenchError
 
 
@@ -19,6 +23,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(baselines.iat.config.PRESETS, "compact", TINY_SYSTEMS["iat"])
     monkeypatch.setitem(baselines.xie.config.PRESETS, "compact", TINY_SYSTEMS["xie"])
+    monkeypatch.setattr(Trainer, "evaluate", lambda self: {})
     draw_photographs(tmp_path / "photographs")
     given = ["--data", "photographs", "--batch", "1", "--crop", "64", "--threads", "1", "--iterations", "1"]
     return [*given, "--device", "cpu", "--no-bfloat16"]
@@ -28,3 +33,27 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_an_empty_name_does_not_mean_everything(only: str, arguments: list[str]) -> None:
     with pytest.raises(BenchError, match=f"--only {only}: expected names between the commas, got an empty one"):
         main(["iat", *arguments, "--random-start", "--only", only])
+
+
+def test_a_training_that_learned_nothing_writes_nothing(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Trainer._rate_and_distortion
+    monkeypatch.setattr(Trainer, "_rate_and_distortion", lambda self: tuple(float("nan") * each for each in step(self)))
+    with pytest.raises(BenchError, match=r"^None of 1 steps had a finite gradient, and nothing was learned: choose"):
+        main(["iat", *arguments, "--random-start", "--entropy-first", "0", "--out", "run"])
+    assert not Path("run").exists()
+
+
+def test_a_training_begins_with_a_file_of_the_authors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "checkpoint.pth.tar"
+    file.write_bytes(b"read by load_model")
+    config = TINY_SYSTEMS["iat"]
+    monkeypatch.setattr(beginning, "load_model", lambda path, chosen: chosen.build(config))
+    model = beginning.continued(file, system("iat"), config, 0.0)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    digest = hashlib.sha256(b"read by load_model").hexdigest()[:16]
+    assert beginning.taken_from(file, "transform") == {
+        "start": f"the transform of checkpoint.pth.tar (sha256 {digest}), with a fresh optimiser",
+        "before": {},
+    }
+    with pytest.raises(BenchError, match=r"--entropy checkpoint\.pth\.tar is of no system known here"):
+        beginning.take_entropy(model, file)
