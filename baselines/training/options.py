@@ -28,7 +28,7 @@ class TrainingOptions:
         again: share of the pool that comes from images coded once before; see ``training.pool``.
         balance: see ``losses.rate_distortion``.
         uniform: share of uniform quality maps.
-        clip: gradient norm.
+        clip: norm that longer gradients are shortened to; 0 leaves them.
         ema: decay of the averaged weights, which are what is evaluated and shipped.
         bfloat16: the transform's small networks in bfloat16; what carries the image, the entropy model, parameters and
             sums stay in float32 (``baselines.inn.precision``). By default where the device has instructions for it.

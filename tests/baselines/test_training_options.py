@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from pathlib import Path
 
 import pytest
+import torch
 from test_training_systems import TINY as TINY_SYSTEMS
 from tiny_training import draw_photographs
 
@@ -33,6 +35,60 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_an_empty_name_does_not_mean_everything(only: str, arguments: list[str]) -> None:
     with pytest.raises(BenchError, match=f"--only {only}: expected names between the commas, got an empty one"):
         main(["iat", *arguments, "--random-start", "--only", only])
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["iat", "--random-start", "--weights", "iat-compact"], "--random-start and --weights both say what to begin"),
+        (["iat", "--random-start", "--transform", "iat-compact"], "--random-start and --transform both say what to"),
+        (
+            ["sft", "--crop", "128", "--latent", "0"],
+            r"SFT: latent \(M\) must be 1 to 1024, got 0; change it",
+        ),
+        (["sft", "--crop", "128", "--latent", "-5"], r"SFT: latent \(M\) must be 1 to 1024, got -5"),
+        (["sft", "--crop", "128", "--latent", "2000"], r"SFT: latent \(M\) must be 1 to 1024, got 2000"),
+    ],
+    ids=" ".join,
+)
+def test_options_that_mean_nothing(argv: list[str], said: str, arguments: list[str]) -> None:
+    with pytest.raises(BenchError, match=said):
+        main([argv[0], *arguments, *argv[1:]])
+
+
+def test_the_jacobian_reaches_what_is_trained_alone(arguments: list[str]) -> None:
+    alone = ["--lambda", "0.01", "--distortion", "jacobian", "--only", "restore.", "--random-start", "--out", "run"]
+    assert main(["xie", *arguments, *alone, "--iterations", "2"]) == 0
+    assert torch.load("run/state.pt", weights_only=True)["skipped"] == 0
+
+
+def test_a_clip_of_zero_leaves_gradients_as_they_are(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    norms: list[float] = []
+    step = torch.optim.Adam.step
+
+    def noting(self: torch.optim.Adam) -> None:
+        gradients = [p.grad.norm() for group in self.param_groups for p in group["params"] if p.grad is not None]
+        norms.append(float(torch.stack(gradients).norm()))
+        step(self)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", noting)
+    for clip in ("0", "1e9", "0.001"):
+        assert main(["iat", *arguments, "--random-start", "--entropy-first", "0", "--clip", clip, "--out", clip]) == 0
+    assert norms[0] == norms[1] > 1
+    assert norms[2] == pytest.approx(0.001, rel=1e-3)
+
+
+def test_signals_are_given_back(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Trainer.step
+
+    def stopping(self: Trainer, rate_only: bool = False) -> tuple[float, float, float]:
+        signal.raise_signal(signal.SIGINT)
+        return step(self, rate_only)
+
+    monkeypatch.setattr(Trainer, "step", stopping)
+    before = [signal.getsignal(stop) for stop in (signal.SIGINT, signal.SIGTERM)]
+    assert main(["iat", *arguments, "--random-start", "--iterations", "9", "--out", "run"]) == 130
+    assert [signal.getsignal(stop) for stop in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_a_training_that_learned_nothing_writes_nothing(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
