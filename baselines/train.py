@@ -14,7 +14,8 @@ import torch
 from baselines.checkpoint import save_checkpoint
 from baselines.learned.arithmetic import float32_convolutions
 from baselines.learned.config import ModelConfig, choose
-from baselines.learned.files import located
+from baselines.learned.device import check_device, missing
+from baselines.learned.files import located, nearest
 from baselines.learned.model import LatentModel
 from baselines.learned.system import SYSTEMS, System, system
 from baselines.training.beginning import continued, earlier, take_entropy, take_transform, taken_from
@@ -103,7 +104,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BenchError(f"--crop must be a multiple of 64{least}, got {args.crop}.")
     if args.threads:
         torch.set_num_threads(args.threads)
-    device = _device(args.device)
+    if reason := missing(check_device(args.device, args.system)):
+        raise BenchError(f"{args.system}: {reason}")
+    device = torch.device(args.device)
     chosen = system(args.system)
     config, suffix = configuration(args, chosen)
     options = training_options(args, chosen, config)
@@ -183,16 +186,6 @@ def _budget(args: argparse.Namespace) -> Budget:
     return Budget(**given)
 
 
-def _device(name: str) -> torch.device:
-    """Raise BenchError where PyTorch knows or finds no such device."""
-    try:
-        torch.empty(0, device=name)
-        return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
-        what = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
-        raise BenchError(f"--device must be cpu or a device that PyTorch finds here, got {name!r} ({what}).") from error
-
-
 def _check_names(model: LatentModel, only: str) -> None:
     """Raise BenchError where --only names something that the model has not."""
     names = [name for name, _ in model.named_parameters()]
@@ -211,7 +204,8 @@ def _source(args: argparse.Namespace, option: str) -> Path | None:
         return None
     path = located(name)
     if not path.is_file():
-        raise BenchError(f"No checkpoint at {path}; name another with --{option}.")
+        hint = f"{meant} Name" if (meant := nearest(path)) else "; name"
+        raise BenchError(f"No checkpoint at {path}{hint} another with --{option}.")
     return path
 
 
@@ -267,7 +261,10 @@ def training_options(args: argparse.Namespace, chosen: System, config: ModelConf
 
 def quick_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is worth it there: without instructions for it, a CPU takes twice as long as in float32."""
-    return device.type != "cpu" or bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _rates(chosen: System) -> str:
