@@ -17,87 +17,22 @@ from baselines.learned.config import ModelConfig, choose
 from baselines.learned.device import check_device, missing
 from baselines.learned.files import located, nearest
 from baselines.learned.model import LatentModel
-from baselines.learned.system import SYSTEMS, System, system
+from baselines.learned.system import System, system
+from baselines.training.arguments import VARIANTS, parser
 from baselines.training.beginning import continued, earlier, take_entropy, take_transform, taken_from
 from baselines.training.card import card
-from baselines.training.data import load_photographs
+from baselines.training.data import files_in, load_photographs
 from baselines.training.loop import Trainer
 from baselines.training.losses import THETA
 from baselines.training.options import Budget, TrainingOptions
 from baselines.training.state import restore
-from bench.cli import INTERRUPTED, OK, Parser, run
+from bench.cli import INTERRUPTED, OK, run
 from bench.codec import BenchError
-
-VARIANTS = {
-    "context": "spatial context model",
-    "nonlocal": "non-local attention in the hyper-analysis (iat)",
-    "fdsm": "frequency decomposition and synthesis (ainn)",
-    "cfrm": "coarse-to-fine refinement of the latents (ainn)",
-    "ms-cfrm": "multi-scale refinement before level 3 (ainn)",
-}
-"""Parts of a model that can be switched on and off, by option name."""
-
-
-def parser() -> argparse.ArgumentParser:
-    p = Parser(prog="python -m baselines.train", description=__doc__)
-    p.add_argument("system", choices=SYSTEMS)
-    p.add_argument("--preset", default="compact", choices=["compact", "paper"])
-    for option, text in VARIANTS.items():
-        p.add_argument(f"--{option}", action=argparse.BooleanOptionalAction, help=f"{text}; default: the preset's")
-    p.add_argument("--level", choices=["map", "scalar"], help="quality as a map or one number an image (iat)")
-    p.add_argument("--pdm", choices=["unet", "residual", "dense", "none"], help="progressive denoising (ainn)")
-    p.add_argument("--latent", type=int, help="channels of the latents, M; default: the preset's")
-    p.add_argument("--lambda", dest="lagrangian", type=float, default=0.0, help="of single-rate systems: xie, ainn")
-    p.add_argument(
-        "--distortion", choices=["mse", "jacobian"], default="mse", help="see baselines/training/jacobian.py"
-    )
-    p.add_argument(
-        "--identity",
-        type=float,
-        default=0.0,
-        help="weight of the latents' deviation when the output is coded again, such as 100",
-    )
-    p.add_argument("--only", metavar="NAME,...", help="train these parameters alone, such as transform.restore")
-    p.add_argument("--data", type=Path, required=True, help="folder of training photographs")
-    p.add_argument("--cache", type=Path, default=Path("training-runs/cache"), help="decoded photographs are kept here")
-    p.add_argument("--out", type=Path, help="run folder (default: training-runs/SYSTEM-PRESET)")
-    p.add_argument("--minutes", type=float, help="stop after this time")
-    p.add_argument(
-        "--iterations", type=int, help="stop after so many steps, for comparisons; --minutes, --iterations or both"
-    )
-    going_on = p.add_mutually_exclusive_group()
-    going_on.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on from the run folder's state, if there is one, for another budget",
-    )
-    going_on.add_argument(
-        "--finish", action="store_true", help="go on from there within the budget, of which what was used counts"
-    )
-    p.add_argument(
-        "--weights", help="begin with a checkpoint: a file, or the name of a shipped one such as iat-compact"
-    )
-    p.add_argument("--transform", help="begin with the transform of a checkpoint, and with a new entropy model")
-    p.add_argument("--entropy", help="begin with the entropy model of a checkpoint, which may be another system's")
-    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    p.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
-    p.add_argument("--evaluate-every", type=float, default=5.0, metavar="MINUTES")
-    p.add_argument("--random-start", action="store_true", help="leave out the orthonormal block-transform start")
-    for field in fields(TrainingOptions):
-        if field.name in ("lagrangian", "distortion", "identity", "only"):
-            continue
-        kind = type(field.default)
-        name = "--" + field.name.replace("_", "-")
-        default = None if field.name in ("entropy_first", "bfloat16") else field.default
-        if kind is bool:
-            p.add_argument(name, action=argparse.BooleanOptionalAction, default=default)
-        else:
-            p.add_argument(name, type=kind, default=default)
-    return p
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
+    files_in(args.data)
     budget = _budget(args)
     if args.crop % 64 or (args.system == "sft" and args.crop < 128):
         least = ", and at least 128 for its reflect padding" if args.system == "sft" else ""
@@ -232,7 +167,7 @@ def configuration(args: argparse.Namespace, chosen: System) -> tuple[ModelConfig
 
 def training_options(args: argparse.Namespace, chosen: System, config: ModelConfig) -> TrainingOptions:
     """The options of the command line, made consistent with the system."""
-    if args.lagrangian < 0 or bool(args.lagrangian) == chosen.variable_rate:
+    if (args.lagrangian or 0) < 0 or bool(args.lagrangian) == chosen.variable_rate:
         wanted = "is for single-rate systems" if chosen.variable_rate else "must be given, above 0, such as 0.01"
         raise BenchError(f"--lambda {wanted}: {args.system} trains one model for {_rates(chosen)}.")
     given = {f.name: getattr(args, f.name) for f in fields(TrainingOptions)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import torch
@@ -42,8 +43,9 @@ def test_bfloat16_is_chosen_where_a_gpu_has_instructions_for_it(native: bool, mo
     assert chosen == [torch.device("cuda:1")]
 
 
-def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    (tmp_path / "0.png").touch()
     with pytest.raises(BenchError, match=r"^iat: PyTorch finds cuda:0 here, and no cuda:1; choose another with"):
-        main(["iat", "--data", "x", "--iterations", "1", "--device", "cuda:1"])
+        main(["iat", "--data", str(tmp_path), "--iterations", "1", "--device", "cuda:1"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ import baselines.xie.config
 from baselines.learned.system import system
 from baselines.train import main
 from baselines.training import beginning
+from baselines.training.arguments import DECIDED_LATER, OPTIMISATION, parser
 from baselines.training.loop import Trainer
+from baselines.training.options import TrainingOptions
 from bench.codec import BenchError
 
 
@@ -29,6 +32,26 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     draw_photographs(tmp_path / "photographs")
     given = ["--data", "photographs", "--batch", "1", "--crop", "64", "--threads", "1", "--iterations", "1"]
     return [*given, "--device", "cpu", "--no-bfloat16"]
+
+
+def test_every_option_has_a_line_of_help_and_its_default() -> None:
+    actions = [action for action in parser()._actions if action.dest != "help"]
+    assert all(action.help for action in actions)
+    told = " ".join(parser().format_help().split())
+    for field in fields(TrainingOptions):
+        assert field.name in OPTIMISATION or field.name in ("lagrangian", "distortion", "identity", "only")
+        (action,) = (action for action in actions if action.dest == field.name)
+        assert action.option_strings[0] in told
+        if field.name in OPTIMISATION and field.name not in DECIDED_LATER:
+            assert f"{OPTIMISATION[field.name]} (default: {field.default})" in told
+    assert f"default: {TrainingOptions.entropy_first};" in OPTIMISATION["entropy_first"]
+    assert "--lambda L weight of the distortion; required for xie and ainn" in told
+
+
+def test_the_photographs_are_looked_for_first(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BenchError, match="No images under empty; name another folder with --data"):
+        main(["iat", "--data", "empty"])
 
 
 @pytest.mark.parametrize("only", ["entropy.,", ",entropy.", "entropy.,,transform.", ","])
