@@ -47,7 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if configs[0] != configs[1] or first.keys() != second.keys():
         raise BenchError(f"{paths[0]} and {paths[1]} are not of one configuration; an average takes two of one model.")
     parts = tuple(args.only.split(","))
-    for part in parts:
+    for part in parts if args.only else ():
+        if not part.strip():
+            raise BenchError(
+                f"--only {args.only}: expected names between the commas, got an empty one; leave out a comma."
+            )
         if not any(name.startswith(part) for name in first):
             raise BenchError(
                 f"--only {part}: nothing in this model is called so; its names begin as {next(iter(first))}."

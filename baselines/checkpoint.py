@@ -30,11 +30,14 @@ def save_checkpoint(
         path, tensors, card: what goes where.
         steps: store the weights as ``baselines.storage`` says, in these steps; otherwise they are kept exactly.
         base: a checkpoint beside ``path``, whose tensors are not stored again; only with ``steps``.
+
+    Raises:
+        BenchError: a base that ``path`` can't lean on, see ``base_of``.
     """
     held: dict[str, Tensor] = {}
     card = {key: value for key, value in card.items() if key != "base"}  # of the file that the weights came from
     if base:
-        held, _, digest = load_checkpoint(base)
+        held, digest = base_of(path, base)
         card = card | {"base": {"file": base.name, "sha256": digest}}
     card_text = json.dumps(card, indent=1, sort_keys=True)
     if steps is None:
@@ -47,6 +50,27 @@ def save_checkpoint(
         temporary = target.with_name(target.name + ".part")
         temporary.write_bytes(content)
         temporary.replace(target)
+
+
+def base_of(path: Path, base: Path) -> tuple[dict[str, Tensor], str]:
+    """Tensors and sha256 of a checkpoint that ``path``, not written yet, is to lean on.
+
+    Raises:
+        BenchError: it is the same file, lies in another folder, or leans on a base itself.
+    """
+    if path.resolve() == base.resolve():
+        raise BenchError(f"{path.name} would be written over its own --base; choose another name with --name.")
+    if path.parent.resolve() != base.parent.resolve():
+        raise BenchError(
+            f"--base {base} must lie in the folder that {path.name} is written to, {path.parent}; "
+            "choose that one with --into, or name a base that lies there."
+        )
+    tensors, card, digest = load_checkpoint(base)
+    if "base" in card:
+        raise BenchError(
+            f"--base {base.name} holds only what differs from {card['base']['file']}; name that or another whole one."
+        )
+    return tensors, digest
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]:

@@ -12,7 +12,6 @@ was stopped, by Ctrl-C, SIGTERM or worse, goes on where its state was last saved
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import math
 import shlex
@@ -26,8 +25,8 @@ from bench.codec import BenchError
 
 FILE = Path(__file__).with_name("recipes.toml")
 
-BUDGETS = {"--minutes": "minutes", "--iterations": "iteration"}
-"""Options of baselines.train that end a step, and the column of its log that says how much of them was used."""
+BUDGETS = {"--minutes", "--iterations"}
+"""Options of baselines.train that end a step."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -108,38 +107,20 @@ def steps(lines: Sequence[str], folder: Path, scale: float = 1.0, more: Sequence
     found = []
     for line in lines:
         words = [word.replace("{out}", str(folder)) for word in line.split()]
-        for option in BUDGETS.keys() & set(words):
+        for option in BUDGETS & set(words):
             at = words.index(option) + 1
             budget = float(words[at]) * scale
-            words[at] = f"{max(1, round(budget)) if option == '--iterations' else budget:g}"
+            words[at] = str(max(1, round(budget))) if option == "--iterations" else f"{budget:g}"
         found.append(words + (list(more) if words[0] == "train" else []))
     return found
 
 
 def _take(step: list[str]) -> int:
-    """Take one step, of a training what is left of its budget; return its exit code."""
+    """Take one step, a training from where it was stopped on; return its exit code."""
     from baselines import average, train
 
     print("python -m baselines." + shlex.join(step), flush=True)
-    if step[0] == "average":
-        return average.main(step[1:])
-    words = [*step[1:], "--resume"]
-    option = next(iter(BUDGETS.keys() & set(words)))
-    at = words.index(option) + 1
-    left = float(words[at]) - _used(Path(words[words.index("--out") + 1]), BUDGETS[option])
-    if left <= 0:
-        return OK
-    words[at] = f"{left:g}"
-    return train.main(words)
-
-
-def _used(folder: Path, column: str) -> float:
-    """Minutes or iterations that the training in ``folder`` had before it was stopped."""
-    log = folder / "log.csv"
-    if not log.is_file() or not (folder / "state.pt").is_file():
-        return 0.0
-    with log.open(newline="") as file:
-        return max((float(row[column]) for row in csv.DictReader(file)), default=0.0)
+    return average.main(step[1:]) if step[0] == "average" else train.main([*step[1:], "--finish"])
 
 
 if __name__ == "__main__":

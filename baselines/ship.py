@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from baselines.checkpoint import load_checkpoint, save_checkpoint
+from baselines.checkpoint import base_of, load_checkpoint, save_checkpoint
 from baselines.learned.files import SHIPPED, located
 from baselines.learned.system import system_of
 from baselines.learned.weights import load_model
@@ -60,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = system_of(card, source)
     if wrong := next((name for name, value in tensors.items() if not value.isfinite().all()), None):
         raise BenchError(f"{source} can't be shipped: {wrong} has values that are not finite; ship another checkpoint.")
-    held = load_checkpoint(base)[0] if base else {}
+    target = args.into / f"{args.name or source.stem}.safetensors"
+    held = base_of(target, base)[0] if base else {}
     model = load_model(source, chosen)
     steps, change = measured_steps(model, tensors, held, sample_crops(), not chosen.variable_rate)
     card["stored"] = {
@@ -68,7 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         "psnr_change_db": round(change.psnr, 4),
         "rate_change": round(change.rate, 5),
     }
-    target = args.into / f"{args.name or source.stem}.safetensors"
     save_checkpoint(target, tensors, card, steps, base)
     sizes = f"{target.stat().st_size / 1e6:.1f} MB (was {source.stat().st_size / 1e6:.1f})"
     if not steps:

@@ -14,97 +14,46 @@ import torch
 from baselines.checkpoint import save_checkpoint
 from baselines.learned.arithmetic import float32_convolutions
 from baselines.learned.config import ModelConfig, choose
-from baselines.learned.files import located
+from baselines.learned.device import check_device, missing
+from baselines.learned.files import located, nearest
 from baselines.learned.model import LatentModel
-from baselines.learned.system import SYSTEMS, System, system
+from baselines.learned.system import System, system
+from baselines.training.arguments import VARIANTS, parser
 from baselines.training.beginning import continued, earlier, take_entropy, take_transform, taken_from
 from baselines.training.card import card
-from baselines.training.data import load_photographs
+from baselines.training.data import files_in, load_photographs
 from baselines.training.loop import Trainer
 from baselines.training.losses import THETA
 from baselines.training.options import Budget, TrainingOptions
 from baselines.training.state import restore
-from bench.cli import INTERRUPTED, OK, Parser, run
+from bench.cli import INTERRUPTED, OK, run
 from bench.codec import BenchError
-
-VARIANTS = {
-    "context": "spatial context model",
-    "nonlocal": "non-local attention in the hyper-analysis (iat)",
-    "fdsm": "frequency decomposition and synthesis (ainn)",
-    "cfrm": "coarse-to-fine refinement of the latents (ainn)",
-    "ms-cfrm": "multi-scale refinement before level 3 (ainn)",
-}
-"""Parts of a model that can be switched on and off, by option name."""
-
-
-def parser() -> argparse.ArgumentParser:
-    p = Parser(prog="python -m baselines.train", description=__doc__)
-    p.add_argument("system", choices=SYSTEMS)
-    p.add_argument("--preset", default="compact", choices=["compact", "paper"])
-    for option, text in VARIANTS.items():
-        p.add_argument(f"--{option}", action=argparse.BooleanOptionalAction, help=f"{text}; default: the preset's")
-    p.add_argument("--level", choices=["map", "scalar"], help="quality as a map or one number an image (iat)")
-    p.add_argument("--pdm", choices=["unet", "residual", "dense", "none"], help="progressive denoising (ainn)")
-    p.add_argument("--latent", type=int, help="channels of the latents, M; default: the preset's")
-    p.add_argument("--lambda", dest="lagrangian", type=float, default=0.0, help="of single-rate systems: xie, ainn")
-    p.add_argument(
-        "--distortion", choices=["mse", "jacobian"], default="mse", help="see baselines/training/jacobian.py"
-    )
-    p.add_argument(
-        "--identity",
-        type=float,
-        default=0.0,
-        help="weight of the latents' deviation when the output is coded again, such as 100",
-    )
-    p.add_argument("--only", metavar="NAME,...", help="train these parameters alone, such as transform.restore")
-    p.add_argument("--data", type=Path, required=True, help="folder of training photographs")
-    p.add_argument("--cache", type=Path, default=Path("training-runs/cache"), help="decoded photographs are kept here")
-    p.add_argument("--out", type=Path, help="run folder (default: training-runs/SYSTEM-PRESET)")
-    p.add_argument("--minutes", type=float, help="stop after this time")
-    p.add_argument(
-        "--iterations", type=int, help="stop after so many steps, for comparisons; --minutes, --iterations or both"
-    )
-    p.add_argument("--resume", action="store_true", help="go on from the run folder's state where there is one")
-    p.add_argument(
-        "--weights", help="begin with a checkpoint: a file, or the name of a shipped one such as iat-compact"
-    )
-    p.add_argument("--transform", help="begin with the transform of a checkpoint, and with a new entropy model")
-    p.add_argument("--entropy", help="begin with the entropy model of a checkpoint, which may be another system's")
-    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    p.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
-    p.add_argument("--evaluate-every", type=float, default=5.0, metavar="MINUTES")
-    p.add_argument("--random-start", action="store_true", help="leave out the orthonormal block-transform start")
-    for field in fields(TrainingOptions):
-        if field.name in ("lagrangian", "distortion", "identity", "only"):
-            continue
-        kind = type(field.default)
-        name = "--" + field.name.replace("_", "-")
-        default = None if field.name in ("entropy_first", "bfloat16") else field.default
-        if kind is bool:
-            p.add_argument(name, action=argparse.BooleanOptionalAction, default=default)
-        else:
-            p.add_argument(name, type=kind, default=default)
-    return p
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
+    files_in(args.data)
     budget = _budget(args)
     if args.crop % 64 or (args.system == "sft" and args.crop < 128):
         least = ", and at least 128 for its reflect padding" if args.system == "sft" else ""
         raise BenchError(f"--crop must be a multiple of 64{least}, got {args.crop}.")
     if args.threads:
         torch.set_num_threads(args.threads)
-    device = _device(args.device)
+    if reason := missing(check_device(args.device, args.system)):
+        raise BenchError(f"{args.system}: {reason}")
+    device = torch.device(args.device)
     chosen = system(args.system)
     config, suffix = configuration(args, chosen)
     options = training_options(args, chosen, config)
     name = f"{args.system}-{args.preset}{suffix}"
     folder = args.out or Path("training-runs") / name
     torch.manual_seed(options.seed)
-    resumed = args.resume and (folder / "state.pt").exists()
+    going_on, stopped_there = args.resume or args.finish, (folder / "state.pt").exists()
+    resumed = going_on and stopped_there
     if args.weights and args.transform:
         raise BenchError("--weights and --transform both say what to begin with; leave one out.")
+    if args.random_start and (source := "weights" if args.weights else "transform" if args.transform else ""):
+        raise BenchError(f"--random-start and --{source} both say what to begin with; leave one out.")
     if args.entropy and (args.weights or args.transform):
         raise BenchError("--entropy is for a model that begins anew: leave out --weights and --transform.")
     weights, transform, entropy = (_source(args, option) for option in ("weights", "transform", "entropy"))
@@ -125,11 +74,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if entropy:
         take_entropy(model, entropy)
     _check_names(model, options.only)
-    if not args.resume and (folder / "state.pt").exists():
+    if stopped_there and not going_on:
         raise BenchError(f"{folder} holds a training already: --resume goes on with it, --out chooses another folder.")
     trainer = Trainer(model, train.to(device), held_back, folder, options)
     if resumed:
         restore(trainer)
+        if args.finish:
+            budget = replace(budget, seconds_before=trainer.seconds, iterations_before=trainer.iteration)
+        elif args.entropy_first is None and trainer.joint:  # the transform's gradients mean something by now
+            trainer.options = replace(trainer.options, entropy_first=0.0)
     print(
         f"{args.system} {args.preset}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, "
         f"{len(train.offsets)} photographs, from iteration {trainer.iteration} on {device}",
@@ -168,20 +121,12 @@ def _budget(args: argparse.Namespace) -> Budget:
     return Budget(**given)
 
 
-def _device(name: str) -> torch.device:
-    """Raise BenchError where PyTorch knows or finds no such device."""
-    try:
-        torch.empty(0, device=name)
-        return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
-        what = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
-        raise BenchError(f"--device must be cpu or a device that PyTorch finds here, got {name!r} ({what}).") from error
-
-
 def _check_names(model: LatentModel, only: str) -> None:
     """Raise BenchError where --only names something that the model has not."""
     names = [name for name, _ in model.named_parameters()]
-    for part in only.split(","):
+    for part in only.split(",") if only else []:
+        if not part.strip():
+            raise BenchError(f"--only {only}: expected names between the commas, got an empty one; leave out a comma.")
         if not any(name.startswith(part) for name in names):
             parts = ", ".join(dict.fromkeys(".".join(name.split(".")[:2]) for name in names))
             raise BenchError(f"--only {part}: nothing in this model is called so; it has {parts}.")
@@ -194,7 +139,8 @@ def _source(args: argparse.Namespace, option: str) -> Path | None:
         return None
     path = located(name)
     if not path.is_file():
-        raise BenchError(f"No checkpoint at {path}; name another with --{option}.")
+        hint = f"{meant} Name" if (meant := nearest(path)) else "; name"
+        raise BenchError(f"No checkpoint at {path}{hint} another with --{option}.")
     return path
 
 
@@ -221,7 +167,7 @@ def configuration(args: argparse.Namespace, chosen: System) -> tuple[ModelConfig
 
 def training_options(args: argparse.Namespace, chosen: System, config: ModelConfig) -> TrainingOptions:
     """The options of the command line, made consistent with the system."""
-    if args.lagrangian < 0 or bool(args.lagrangian) == chosen.variable_rate:
+    if (args.lagrangian or 0) < 0 or bool(args.lagrangian) == chosen.variable_rate:
         wanted = "is for single-rate systems" if chosen.variable_rate else "must be given, above 0, such as 0.01"
         raise BenchError(f"--lambda {wanted}: {args.system} trains one model for {_rates(chosen)}.")
     given = {f.name: getattr(args, f.name) for f in fields(TrainingOptions)}
@@ -250,7 +196,10 @@ def training_options(args: argparse.Namespace, chosen: System, config: ModelConf
 
 def quick_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is worth it there: without instructions for it, a CPU takes twice as long as in float32."""
-    return device.type != "cpu" or bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _rates(chosen: System) -> str:

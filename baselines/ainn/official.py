@@ -57,6 +57,6 @@ def _stream(letter: str) -> str:
 def read(tensors: Mapping[str, Tensor]) -> tuple[AINNConfig, dict[str, Tensor]]:
     """Configuration, sizes from the shapes, and renamed state dict; raises BenchError where it is none of theirs."""
     latent = shape_of(tensors, "inv.rdb_last_1.skip.weight", "A-INN")[1]
-    hyper = tensors["h_a.8.weight"].shape[0] if "h_a.8.weight" in tensors else None
+    hyper = shape_of(tensors, "h_a.8.weight", "A-INN")[0] if "h_a.8.weight" in tensors else None
     config = AINNConfig(latent=latent, hyper_latent=hyper)
     return config, rename(tensors, RULES, "A-INN", TWICE)

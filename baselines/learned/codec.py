@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from baselines.entropy.header import Header, pack, unpack
 from baselines.learned.batches import batches, numbered
 from baselines.learned.device import check_device, missing
-from baselines.learned.files import card_of, family, located, sha256_of
+from baselines.learned.files import card_of, family, located, nearest, sha256_of
 from baselines.learned.memory import needed
 from bench import memory
 from bench.codec import (
@@ -101,7 +101,8 @@ class LearnedCodec(Codec):
         base = self.name.partition("[")[0]
         for path in self.paths:
             if not path.is_file():
-                return f"there is no checkpoint at {path}; use --checkpoint or {base}[checkpoint=FILE]."
+                hint = f"{meant} Use" if (meant := nearest(path)) else "; use"
+                return f"there is no checkpoint at {path}{hint} --checkpoint or {base}[checkpoint=FILE]."
         return ""
 
     @cached_property

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,23 @@ def located(checkpoint: str) -> Path:
     return path if path.is_file() or (path.suffix and not shipped.is_file()) else shipped
 
 
+def nearest(checkpoint: Path) -> str:
+    """The question whether a shipped checkpoint was meant, for the end of a clause on one that is not there; or ""."""
+    shipped = [path.stem for path in SHIPPED.glob("*.safetensors")]
+    close = get_close_matches(checkpoint.name.removesuffix(".safetensors"), shipped, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
 def family(checkpoint: str) -> list[Path]:
     """The files of ``located``, or the shipped ones that are called so and end in a lambda, lowest first."""
     path = located(checkpoint)
     if path.is_file():
         return [path]
     rates = {}
-    for file in SHIPPED.glob(f"{glob.escape(checkpoint)}-*.safetensors"):
+    for file in SHIPPED.glob("*.safetensors"):
         with suppress(ValueError):
-            rates[float(file.stem.removeprefix(f"{checkpoint}-"))] = file
+            if file.stem.startswith(f"{checkpoint}-"):
+                rates[float(file.stem.removeprefix(f"{checkpoint}-"))] = file
     return [rates[rate] for rate in sorted(rates)] or [path]
 
 

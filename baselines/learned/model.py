@@ -104,6 +104,8 @@ class LatentModel(nn.Module, ABC):
             y_bits, z_bits = self.entropy.bits_given(z, y, y_hat, noise)
         z_hat = self.entropy.quantise_hyper(z)
         if distortion == "jacobian":
+            if not y.requires_grad:  # nothing of the analysis is trained
+                y.requires_grad_()
             x_hat = self.synthesis(y, z_hat, prepared).float()
             return Forward(x_hat, y_bits, z_bits, y, quantisation_noise(x_hat, y))
         x_hat = self.synthesis(y_hat, z_hat, prepared)

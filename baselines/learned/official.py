@@ -53,7 +53,7 @@ def rename(
         constants: pattern of further names that are no weights, left out.
 
     Raises:
-        BenchError: a key that no rule knows.
+        BenchError: a key that no rule knows, or quantiles that are not (C, 1, 3).
     """
     renamed: dict[str, Tensor] = {}
     unknown = []
@@ -61,6 +61,8 @@ def rename(
         if RECOMPUTED.fullmatch(key) or (constants and re.fullmatch(constants, key)):
             continue
         if key == "entropy_bottleneck.quantiles":
+            if tensor.shape[1:] != (1, 3):
+                raise BenchError(f"The checkpoint has {key} of shape {tuple(tensor.shape)}; {name} has (C, 1, 3).")
             renamed["entropy.bottleneck.medians"] = tensor[:, 0, 1].clone()
             continue
         for pattern, replacement in rules:
@@ -76,10 +78,13 @@ def rename(
 
 
 def shape_of(tensors: Mapping[str, Tensor], key: str, name: str) -> tuple[int, ...]:
-    """The shape of a tensor that tells a size; raises BenchError where the file lacks it."""
+    """The shape of a convolution's weights that tell a size; raises BenchError where the file lacks them."""
     if key not in tensors:
         raise BenchError(f"This is not a checkpoint of {name} by its authors: it has no {key}.")
-    return tuple(tensors[key].shape)
+    shape = tuple(tensors[key].shape)
+    if len(shape) != 4:
+        raise BenchError(f"This is not a checkpoint of {name} by its authors: {key} has the shape {shape}.")
+    return shape
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

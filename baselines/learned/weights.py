@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from torch import Tensor
+
 from baselines.checkpoint import load_checkpoint
 from baselines.learned.model import LatentModel
 from baselines.learned.official import mismatch, read_state_dict
@@ -20,7 +22,8 @@ def load_model(path: Path, system: System) -> LatentModel:
         system: which system's.
 
     Raises:
-        BenchError: missing, unreadable, of another system, or with keys that don't fit; the sentence names them.
+        BenchError: missing, unreadable, of another system, with keys that don't fit or values that are not finite; the
+            sentence names them.
     """
     if not path.is_file():
         raise BenchError(f"No checkpoint at {path}; name a file that is there, or a shipped checkpoint.")
@@ -44,5 +47,12 @@ def load_model(path: Path, system: System) -> LatentModel:
     problem = mismatch(model.state_dict(), tensors)
     if problem:
         raise BenchError(f"{path} does not fit the model {system.name}: {problem}.")
+    if wrong := next((name for name, value in tensors.items() if not _finite(value)), None):
+        raise BenchError(f"{path}: {wrong} has values that are not finite; name another checkpoint.")
     model.load_state_dict(tensors, strict=False)
     return model.eval().requires_grad_(False)
+
+
+def _finite(value: Tensor) -> bool:
+    """Whether all values are; the extremes tell, at an eighth of the time that looking at each one takes."""
+    return not value.numel() or all(bool(end.isfinite()) for end in value.aminmax())

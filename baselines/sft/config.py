@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from baselines.learned.config import ModelConfig
+from baselines.learned.config import LARGEST, ModelConfig
+from bench.codec import BenchError
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class SFTConfig(ModelConfig):
     """Everything that shapes the network. The defaults are the published model.
 
     Attributes:
-        latent: M, channels of y.
+        latent: M, channels of y, 1 to 1024.
         width: N, channels of z and of the inner stages; the outer ones have N/4, N/2, N, N.
         prior: channels of the condition that drives the feature transforms.
         prior_hidden: widths of the two convolutions that start each condition; None takes 4 and 2 times ``prior``.
@@ -27,6 +28,10 @@ class SFTConfig(ModelConfig):
     prior_hidden: tuple[int, int] | None = None
     hidden: int = 128
     domain: Literal["linear", "log"] = "linear"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.latent <= LARGEST:
+            raise BenchError(f"SFT: latent (M) must be 1 to {LARGEST}, got {self.latent}; change it with --latent.")
 
     @property
     def context(self) -> bool:

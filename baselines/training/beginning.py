@@ -12,6 +12,7 @@ from torch import Tensor
 from baselines.checkpoint import load_checkpoint
 from baselines.inn.start import quantiser_gain
 from baselines.learned.config import ModelConfig
+from baselines.learned.files import sha256_of
 from baselines.learned.model import LatentModel
 from baselines.learned.official import mismatch
 from baselines.learned.system import SYSTEMS, System, system
@@ -23,7 +24,7 @@ def continued(weights: Path, chosen: System, config: ModelConfig, lagrangian: fl
     """The model of a checkpoint, to be trained on.
 
     Args:
-        weights: the checkpoint.
+        weights: the checkpoint, ours or its authors'.
         chosen: its system.
         config: the configuration asked for.
         lagrangian: lambda asked for, 0 for a variable-rate model. A model of another rate gets the quantiser step of
@@ -39,7 +40,7 @@ def continued(weights: Path, chosen: System, config: ModelConfig, lagrangian: fl
     if other:
         told = ", ".join(f"{key} = {found.get(key)} instead of {wanted[key]}" for key in other)
         raise BenchError(f"--weights {weights.name} is another model than the options ask for: {told}.")
-    trained_for = load_checkpoint(weights)[1].get("training", {}).get("options", {}).get("lagrangian")
+    trained_for = _card(weights)[0].get("training", {}).get("options", {}).get("lagrangian")
     if lagrangian and trained_for:
         last: Any = model.levels[3]  # type: ignore[index]
         with torch.no_grad():
@@ -70,7 +71,7 @@ def on_uniform_map(weight: Tensor) -> Tensor:
 
 def take_entropy(model: LatentModel, checkpoint: Path) -> None:
     """Fill the entropy model from a checkpoint of ours, of whatever system; raises BenchError where it does not fit."""
-    _, card, _ = load_checkpoint(checkpoint)
+    card, _ = _card(checkpoint)
     if card.get("system") not in SYSTEMS:
         raise BenchError(f"--entropy {checkpoint.name} is of no system known here; give a checkpoint of ours.")
     source, own = (
@@ -84,9 +85,16 @@ def take_entropy(model: LatentModel, checkpoint: Path) -> None:
 
 def taken_from(source: Path, what: str) -> dict[str, Any]:
     """For the card: ``what`` came from a checkpoint, and how that was trained."""
-    _, card, digest = load_checkpoint(source)
+    card, digest = _card(source)
     before = {key: value for key, value in card.get("training", {}).items() if key != "history"}
     return {"start": f"the {what} of {source.name} (sha256 {digest[:16]}), with a fresh optimiser", "before": before}
+
+
+def _card(checkpoint: Path) -> tuple[dict[str, Any], str]:
+    """The card in a checkpoint, empty in the authors' files, and the sha256 of the file."""
+    if checkpoint.suffix != ".safetensors":
+        return {}, sha256_of(checkpoint)
+    return load_checkpoint(checkpoint)[1:]
 
 
 def earlier(path: Path) -> dict[str, Any]:

@@ -62,17 +62,23 @@ class Photographs:
         return crops.permute(0, 3, 1, 2).float().div_(255)
 
 
+def files_in(folder: Path) -> list[Path]:
+    """The images under ``folder``, sorted; raises BenchError where it is missing or holds none."""
+    if not folder.is_dir():
+        raise BenchError(f"No folder of training photographs at {folder}; name one with --data.")
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not files:
+        raise BenchError(f"No images under {folder}; name another folder with --data.")
+    return files
+
+
 def load_photographs(folder: Path, cache: Path | None = None, workers: int = 2) -> Photographs:
     """Read every image under ``folder``, from ``cache`` (a .npz-less pair of .npy files) where that is current.
 
     Raises:
         BenchError: the folder is missing, holds no images, or one that can't be read.
     """
-    if not folder.is_dir():
-        raise BenchError(f"No folder of training photographs at {folder}; name one with --data.")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    if not files:
-        raise BenchError(f"No images under {folder}; name another folder with --data.")
+    files = files_in(folder)
     text = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size}" for p in files)
     digest = hashlib.sha256(text.encode()).hexdigest()
     stored = cache / f"photographs-{digest[:16]}" if cache else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from baselines.training.maps import quality_maps
 from baselines.training.options import Budget, TrainingOptions
 from baselines.training.pool import LatentPool, coded_once
 from baselines.training.state import save
+from bench.codec import BenchError
 
 
 class Trainer:
@@ -49,6 +51,7 @@ class Trainer:
         parts = tuple(options.only.split(","))
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(name.startswith(parts))
+        self._learning()
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.optimizer = torch.optim.Adam(self._groups(), betas=(0.9, 0.99), eps=1e-9, fused=True)
         self.generator = torch.Generator().manual_seed(options.seed)
@@ -58,6 +61,13 @@ class Trainer:
         self.stopped = False
         side = 256 if bool((held_back.sizes >= 256).all(1).any()) else options.crop
         self.validation = held_back.crops(16, side, torch.Generator().manual_seed(1), flip=False).to(self.device)
+
+    def _learning(self) -> None:
+        """Training mode, but for normalisations that are not trained: their statistics stay."""
+        self.model.train()
+        for module in self.model.modules():
+            if isinstance(module, nn.BatchNorm2d) and not any(p.requires_grad for p in module.parameters()):
+                module.eval()
 
     def _groups(self) -> list[dict[str, Any]]:
         groups: dict[str, list[nn.Parameter]] = {"entropy": [], "mix": [], "transform": []}
@@ -89,9 +99,11 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.model.hold_gradients()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip or math.inf)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()
+            # a fused step does not count as a change of the parameters, by which what is kept of them is told to be old
+            torch.autograd.graph.increment_version(p for g in self.optimizer.param_groups for p in g["params"])
             self._update_average()
         else:
             self.skipped += 1
@@ -125,11 +137,13 @@ class Trainer:
     def _refill(self) -> None:
         """Add the latents of one batch, in float32: latents near whole numbers must stay there."""
         x, level = self._batch()
+        self.model.eval()  # a decoder that is not trained here: its normalisations stay as they are
         again = self.pool.coded_once < self.options.again * self.pool.count
         if again:
             y, level = coded_once(self.model, x, level, self.generator, shift=not self.options.lagrangian)
         else:
             y = self.model.analysis(x, self.model.prepare(level, (x.shape[2], x.shape[3])))
+        self._learning()
         self.pool.add(y, level, again)
         self.worn = 0
 
@@ -169,24 +183,34 @@ class Trainer:
         self.model.eval()
         out = evaluate(self.model, self.validation, bool(self.options.lagrangian), self.options.identity > 0)
         self.model.load_state_dict(kept)
-        self.model.train()
+        self._learning()
         return out
 
     def run(self, budget: Budget, evaluate_every: float = 5.0, on_evaluation: Callable[[], None] | None = None) -> None:
-        """Train for ``budget`` more. The learning rate falls towards its end, whatever came before.
+        """Train for what is left of ``budget``. The schedule is that of all of it.
 
         Args:
             budget: where it ends.
             evaluate_every: minutes from one evaluation to the next; there is one at the end.
             on_evaluation: called after each, the state being saved.
+
+        Raises:
+            BenchError: no step had a finite gradient; nothing is written.
         """
-        for stop in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(stop, self._stop)
         begin, start_seconds, next_evaluation = time.monotonic(), self.seconds, evaluate_every * 60
         losses: list[tuple[float, float, float]] = []
-        first = self.iteration
-        with LiveLine(self.device, self.images) as line:
-            # training ends on Ctrl-C or SIGTERM as at the end of its budget: with the state saved
+        first, skipped = self.iteration, self.skipped
+
+        def report() -> None:
+            if (steps := self.iteration - first) and self.skipped - skipped == steps:
+                raise BenchError(
+                    f"None of {steps} steps had a finite gradient, and nothing was learned: choose smaller steps by "
+                    "--lr-entropy, --lr-transform and --lr-mix, or begin with other weights."
+                )
+            self._report(losses, on_evaluation)
+
+        # training ends on Ctrl-C or SIGTERM as at the end of its budget: with the state saved
+        with _signals_to(self._stop), LiveLine(self.device, self.images) as line:
             while not self.stopped and (progress := budget.spent(time.monotonic() - begin, self.iteration - first)) < 1:
                 self._set_rates(progress)
                 rate_only = self._rate_only(progress)
@@ -197,9 +221,9 @@ class Trainer:
                 line.update(progress, self.iteration, losses, self.images, self.history)
                 if time.monotonic() - begin > next_evaluation:
                     next_evaluation += evaluate_every * 60
-                    self._report(losses, on_evaluation)
+                    report()
                     losses = losses[-20:]
-        self._report(losses, on_evaluation)
+            report()
 
     def _stop(self, *_: object) -> None:
         self.stopped = True
@@ -218,3 +242,14 @@ class Trainer:
     def averaged(self) -> dict[str, Tensor]:
         """The weights to ship."""
         return self.average
+
+
+@contextmanager
+def _signals_to(handler: Callable[..., None]) -> Iterator[None]:
+    """``handler`` takes SIGINT and SIGTERM; after it those that took them before."""
+    before = {stop: signal.signal(stop, handler) for stop in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for stop, earlier in before.items():
+            signal.signal(stop, earlier)

@@ -28,7 +28,7 @@ class TrainingOptions:
         again: share of the pool that comes from images coded once before; see ``training.pool``.
         balance: see ``losses.rate_distortion``.
         uniform: share of uniform quality maps.
-        clip: gradient norm.
+        clip: norm that longer gradients are shortened to; 0 leaves them.
         ema: decay of the averaged weights, which are what is evaluated and shipped.
         bfloat16: the transform's small networks in bfloat16; what carries the image, the entropy model, parameters and
             sums stay in float32 (``baselines.inn.precision``). By default where the device has instructions for it.
@@ -77,11 +77,17 @@ class Budget:
     Attributes:
         minutes: of wall time.
         iterations: for models that are to be compared, whatever machine each was trained on.
+        seconds_before, iterations_before: what was used of both when the training was stopped.
     """
 
     minutes: float = math.inf
     iterations: float = math.inf
+    seconds_before: float = 0.0
+    iterations_before: int = 0
 
     def spent(self, seconds: float, iterations: int) -> float:
-        """The share of it that is used up."""
-        return max(seconds / (60 * self.minutes), iterations / self.iterations)
+        """The share of it that is used up, with what was used before."""
+        return max(
+            (self.seconds_before + seconds) / (60 * self.minutes),
+            (self.iterations_before + iterations) / self.iterations,
+        )

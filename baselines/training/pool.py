@@ -51,9 +51,12 @@ class LatentPool:
         """What ``restore`` takes."""
         return {"y": self.y, "level": self.level, "counts": torch.tensor([self.count, self.coded_once])}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        self.y, self.level = state["y"], state["level"]
-        self.count, self.coded_once = state["counts"].tolist()
+    def restore(self, state: dict[str, Tensor], side: int) -> None:
+        """Take up what ``state`` gave, but for a pool of another capacity or of latents of another side, in latents."""
+        y = state["y"]
+        if y.dim() == 4 and (len(y), *y.shape[2:]) == (self.capacity, side, side):
+            self.y, self.level = y, state["level"]
+            self.count, self.coded_once = state["counts"].tolist()
 
 
 @torch.no_grad()

@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from baselines.learned.official import mismatch
+from baselines.training.options import TrainingOptions
 from bench.codec import BenchError
 
 if TYPE_CHECKING:
     from baselines.training.loop import Trainer
+
+LASTING = {"only": "--only", "lagrangian": "--lambda", "distortion": "--distortion"}
+"""What a training keeps to the end, and its options: what is trained, and for which loss."""
 
 
 def save(trainer: Trainer) -> None:
@@ -51,16 +56,18 @@ def restore(trainer: Trainer) -> None:
     """Continue exactly where ``save`` left off (on the same kind of device).
 
     Raises:
-        BenchError: another model, or other parameters of it, were trained there.
+        BenchError: the file is damaged, or another model, other parameters of it, or for another loss, were trained.
     """
-    state: dict[str, Any] = torch.load(trainer.folder / "state.pt", map_location=trainer.device, weights_only=True)
-    only = json.loads(state["options"]).get("only", "")
-    if only != trainer.options.only:
-        told = [f"--only {each}" if each else "no --only" for each in (only, trainer.options.only)]
-        raise BenchError(
-            f"What is in {trainer.folder} was trained with {told[0]} and can't go on with {told[1]}: "
-            "repeat the option, or begin with its checkpoint by --weights and another --out."
-        )
+    state = _read(trainer.folder / "state.pt", trainer.device)
+    before, now = json.loads(state["options"]), asdict(trainer.options)
+    for key, option in LASTING.items():
+        values = [before.get(key, getattr(TrainingOptions, key)), now[key]]
+        if values[0] != values[1]:
+            told = [f"{option} {value}" if value else f"no {option}" for value in values]
+            raise BenchError(
+                f"What is in {trainer.folder} was trained with {told[0]} and can't go on with {told[1]}: "
+                "repeat the option, or begin with its checkpoint by --weights and another --out."
+            )
     if problem := mismatch(trainer.model.state_dict(), state["model"]):
         raise BenchError(
             f"What is in {trainer.folder} is another model than the options ask for: {problem}; "
@@ -80,6 +87,17 @@ def restore(trainer: Trainer) -> None:
     # states of before had neither
     trainer.joint = state.get("joint", trainer.iteration)
     trainer.images = state.get("images", trainer.iteration * trainer.options.batch)
-    trainer.pool.restore(state["pool"])
+    trainer.pool.restore(state["pool"], trainer.options.crop // 16)
     trainer.worn = state["worn"]
     trainer.history = json.loads(state["history"])
+
+
+def _read(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # the reader of damaged files raises nearly anything
+        raise BenchError(
+            f"{path} is damaged and nothing can go on from it: begin with the checkpoint beside it by --weights and "
+            "another --out, or delete the file."
+        ) from error
+    return state

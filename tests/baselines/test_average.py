@@ -60,6 +60,8 @@ def test_an_average_of_a_part_leaves_the_rest_as_in_the_first(tmp_path: Path) ->
     assert card["training"]["average"].endswith(" in transform.")
     with pytest.raises(BenchError, match="--only decoder: nothing in this model is called so"):
         main([*argv, "decoder"])
+    with pytest.raises(BenchError, match=r"--only transform\.,: expected names between the commas, got an empty one"):
+        main([*argv, "transform.,"])
 
 
 def test_what_can_not_be_averaged(tmp_path: Path) -> None:

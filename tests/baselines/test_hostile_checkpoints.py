@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import struct
@@ -12,9 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save
+from tiny_training import TINY
 
 from baselines.checkpoint import load_checkpoint, save_checkpoint
 from baselines.iat.codec import IATCodec
+from baselines.iat.model import IAT
 from baselines.learned.official import read_state_dict
 from baselines.learned.system import system
 from baselines.learned.weights import load_model
@@ -109,6 +112,18 @@ def test_cards_that_describe_no_model(card: dict[str, object], tmp_path: Path) -
     path = tmp_path / "weights.safetensors"
     save_checkpoint(path, TENSORS, card)
     with pytest.raises(BenchError, match=r"weights\.safetensors|IAT: "):
+        load_model(path, system("iat"))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_values_that_are_not_finite(value: float, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    tensors = IAT(TINY).state_dict()
+    save_checkpoint(path, tensors, {"config": TINY.to_dict()})
+    load_model(path, system("iat"))
+    tensors["entropy.h_a.0.bias"][1] = value
+    save_checkpoint(path, tensors, {"config": TINY.to_dict()})
+    with pytest.raises(BenchError, match=r"weights\.safetensors: entropy\.h_a\.0\.bias has values that are not finite"):
         load_model(path, system("iat"))
 
 

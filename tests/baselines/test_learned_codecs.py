@@ -133,6 +133,13 @@ def test_shipped_checkpoints_that_end_in_a_lambda_belong_together(
     assert "there is no checkpoint at" in reason
 
 
+def test_the_nearest_name_of_a_shipped_checkpoint_is_suggested(tmp_path: Path) -> None:
+    for name in ("xie-compct-0.018", str(tmp_path / "xie-compct-0.018.safetensors")):
+        said = XieCodec(name).available()[1]
+        assert said.endswith("; did you mean xie-compact-0.018? Use --checkpoint or xie[checkpoint=FILE].")
+    assert XieCodec("mine").available()[1].endswith("mine.safetensors; use --checkpoint or xie[checkpoint=FILE].")
+
+
 def test_a_stream_of_an_image_that_memory_does_not_hold_is_refused_before_it_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

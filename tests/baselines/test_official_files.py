@@ -112,3 +112,28 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
     torch.save({"state_dict": {}, "args": argparse.Namespace(lr=1e-4)}, path)
     with pytest.raises(BenchError, match=r"asks for argparse.Namespace"):
         load_model(path, system("iat"))
+
+
+LAYER = torch.zeros(192, 192, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensors", "said"),
+    [
+        ("iat", {"h_a.0.weight": torch.zeros(5)}, r"IAT by its authors: h_a.0.weight has the shape \(5,\)"),
+        ("iat", {"h_a.0.weight": LAYER, "h_a.8.weight": torch.zeros(())}, r"h_a.8.weight has the shape \(\)"),
+        ("sft", {"h_a0.weight": torch.zeros(5)}, r"Song et al. by its authors: h_a0.weight has the shape \(5,\)"),
+        ("ainn", {"inv.rdb_last_1.skip.weight": torch.zeros(5)}, r"inv.rdb_last_1.skip.weight has the shape \(5,\)"),
+        ("ainn", {"inv.rdb_last_1.skip.weight": LAYER, "h_a.8.weight": torch.zeros(())}, r"h_a.8.weight has the shape"),
+        (
+            "xie",
+            {"h_a.0.weight": LAYER, "h_a.8.weight": LAYER, "entropy_bottleneck.quantiles": torch.zeros(3)},
+            r"entropy_bottleneck.quantiles of shape \(3,\); Xie et al. has \(C, 1, 3\)",
+        ),
+    ],
+    ids=["iat", "iat, a number", "sft", "ainn", "ainn, a number", "quantiles"],
+)
+def test_tensors_of_other_dimensions(name: str, tensors: dict[str, torch.Tensor], said: str, tmp_path: Path) -> None:
+    torch.save(tensors, tmp_path / "x.pth")
+    with pytest.raises(BenchError, match=said):
+        load_model(tmp_path / "x.pth", system(name))

@@ -54,7 +54,7 @@ def test_a_recipe_says_what_the_card_says(name: str) -> None:
 def test_all_steps_are_commands(name: str) -> None:
     for step in recipe.steps(RECIPES[name][1], Path("out"), 0.5, ["--data", "photographs"]):
         tool = {"train": train, "average": average}[step[0]]
-        tool.parser().parse_args(step[1:] if step[0] == "average" else [*step[1:], "--resume"])
+        tool.parser().parse_args(step[1:] if step[0] == "average" else [*step[1:], "--finish"])
 
 
 def test_experiments_name_checkpoints_that_are_shipped_and_can_be_trained_again() -> None:
@@ -110,9 +110,26 @@ def test_what_was_stopped_goes_on_with_the_rest_of_its_budget(
         self.stopped = self.iteration == 3
         return values
 
+    set_rates, progress = train.Trainer._set_rates, []
+
+    def noting(self: train.Trainer, share: float) -> None:
+        progress.append(share)
+        set_rates(self, share)
+
     monkeypatch.setattr(train.Trainer, "step", stopping)
+    monkeypatch.setattr(train.Trainer, "_set_rates", noting)
     assert recipe.main(two_steps) == 130
     assert _iterations("1") == 3
     assert not Path("training-runs/two/a.safetensors").exists()
     assert recipe.main(two_steps) == 0
     assert (_iterations("1"), _iterations("")) == (4, 2)
+    assert progress == [0, 0.25, 0.5, 0.75, 0, 0.5]
+
+
+def test_iterations_are_whole_numbers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    steps = recipe.steps(["train iat --iterations 1500001 --out {out}"], tmp_path, 2.0)
+    assert steps == [["train", "iat", "--iterations", "3000002", "--out", str(tmp_path)]]
+    (tmp_path / "state.pt").touch()
+    (tmp_path / "log.csv").write_text("iteration,minutes\n1,0.1\n")
+    monkeypatch.setattr(train, "main", lambda argv: train.parser().parse_args([*argv, "--data", "x"]).iterations)
+    assert recipe._take(steps[0]) == 3000002

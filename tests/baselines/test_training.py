@@ -198,8 +198,9 @@ def test_command_line_trains_stops_and_resumes(folder: Path, tmp_path: Path, mon
     for option, value in (("--lr-entropy", "-1"), ("--warmup", "0"), ("--minutes", "nan")):
         with pytest.raises(BenchError, match=f"{option} must be a number"):
             main([*arguments, option, value])
-    with pytest.raises(BenchError, match="--device must be cpu or a device that PyTorch finds here, got 'nowhere'"):
-        main([*arguments, "--device", "nowhere"])
+    for device in ("nowhere", "meta", "mps"):
+        with pytest.raises(BenchError, match=f"iat: --device must be cpu, cuda or, .* as cuda:1, got '{device}'"):
+            main([*arguments, "--device", device])
     with pytest.raises(BenchError, match="--crop must be a multiple of 64"):
         main([*arguments, "--crop", "100"])
 

@@ -1,0 +1,104 @@
+"""A training that goes on: with other options, from a damaged state, and within its schedule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_training import OPTIONS, TINY, draw_photographs
+
+from baselines.checkpoint import load_checkpoint
+from baselines.iat.config import PRESETS
+from baselines.iat.model import IAT
+from baselines.train import main
+from baselines.training.data import Photographs, load_photographs
+from baselines.training.loop import Trainer
+from baselines.training.state import restore, save
+from bench.codec import BenchError
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Photographs:
+    return load_photographs(draw_photographs(tmp_path_factory.mktemp("data") / "photographs"))
+
+
+@pytest.fixture
+def stopped(photographs: Photographs, tmp_path: Path) -> Trainer:
+    """A training of two steps whose state is saved, with latents in its pool."""
+    trainer = trainer_of(photographs, tmp_path)
+    for rate_only in (False, True):
+        trainer.step(rate_only)
+    save(trainer)
+    return trainer
+
+
+def trainer_of(photographs: Photographs, folder: Path, **changes: Any) -> Trainer:
+    torch.manual_seed(0)
+    return Trainer(IAT(TINY), photographs, photographs, folder, replace(OPTIONS, pool=4, **changes))
+
+
+@pytest.mark.parametrize(("changes", "kept"), [({}, 4), ({"crop": 128}, 0), ({"pool": 8}, 0)], ids=str)
+def test_a_pool_of_another_size_begins_empty(
+    changes: dict[str, int], kept: int, stopped: Trainer, photographs: Photographs
+) -> None:
+    assert len(stopped.pool) == 4
+    trainer = trainer_of(photographs, stopped.folder)
+    trainer = Trainer(trainer.model, photographs, photographs, stopped.folder, replace(trainer.options, **changes))
+    restore(trainer)
+    assert (trainer.iteration, len(trainer.pool)) == (2, kept)
+    for rate_only in (False, True):
+        trainer.step(rate_only)
+    assert len(trainer.pool) >= trainer.options.batch
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"only": "entropy."}, "was trained with no --only and can't go on with --only entropy.: repeat"),
+        ({"lagrangian": 0.01}, "was trained with no --lambda and can't go on with --lambda 0.01: repeat"),
+        ({"distortion": "jacobian"}, "was trained with --distortion mse and can't go on with --distortion jacobian"),
+    ],
+    ids=str,
+)
+def test_what_a_training_keeps_to_the_end(
+    changes: dict[str, Any], said: str, stopped: Trainer, photographs: Photographs
+) -> None:
+    with pytest.raises(BenchError, match=said):
+        restore(trainer_of(photographs, stopped.folder, **changes))
+
+
+def test_a_damaged_state_is_one_sentence(stopped: Trainer, photographs: Photographs) -> None:
+    file = stopped.folder / "state.pt"
+    whole = file.read_bytes()
+    for data in (whole[: len(whole) // 2], b"", b"no state"):
+        file.write_bytes(data)
+        with pytest.raises(BenchError, match=r"state\.pt is damaged .* --weights and another --out, or delete"):
+            restore(trainer_of(photographs, stopped.folder))
+
+
+def test_the_transform_is_held_back_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(PRESETS, "compact", TINY)
+    monkeypatch.setattr(Trainer, "evaluate", lambda self: {})
+    draw_photographs(tmp_path / "photographs")
+    given = ["iat", "--data", "photographs", "--batch", "1", "--crop", "64", "--threads", "1", "--device", "cpu"]
+    given += ["--no-bfloat16", "--random-start", "--entropy-extra", "0", "--pool", "1", "--out", "run"]
+
+    def joint(*more: str) -> tuple[int, float]:
+        """Steps so far that trained all of the model, and the share of the budget that the card says had none."""
+        assert main([*given, *more]) == 0
+        state = torch.load("run/state.pt", weights_only=True)
+        card = load_checkpoint(Path("run/iat-compact.safetensors"))[1]
+        return state["joint"], card["training"]["options"]["entropy_first"]
+
+    assert joint("--iterations", "1") == (0, 0.3)
+    assert joint("--iterations", "2", "--resume") == (1, 0.3)  # the transform was not trained yet
+    assert joint("--iterations", "2", "--resume") == (3, 0.0)
+    assert joint("--iterations", "2", "--resume", "--entropy-first", "0.5") == (4, 0.5)
+    assert joint("--iterations", "8", "--finish") == (5, 0.3)  # of which seven were done
+    assert joint("--iterations", "8", "--finish") == (5, 0.3)
+    with pytest.raises(BenchError, match="not allowed with argument"):
+        main([*given, "--iterations", "1", "--resume", "--finish"])

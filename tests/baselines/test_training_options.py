@@ -1,0 +1,138 @@
+"""Options of ``python -m baselines.train`` that mean nothing are refused in a sentence, others do what they say."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import torch
+from test_training_systems import TINY as TINY_SYSTEMS
+from tiny_training import draw_photographs
+
+import baselines.iat.config
+import baselines.xie.config
+from baselines.learned.system import system
+from baselines.train import main
+from baselines.training import beginning
+from baselines.training.arguments import DECIDED_LATER, OPTIMISATION, parser
+from baselines.training.loop import Trainer
+from baselines.training.options import TrainingOptions
+from bench.codec import BenchError
+
+
+@pytest.fixture
+def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(baselines.iat.config.PRESETS, "compact", TINY_SYSTEMS["iat"])
+    monkeypatch.setitem(baselines.xie.config.PRESETS, "compact", TINY_SYSTEMS["xie"])
+    monkeypatch.setattr(Trainer, "evaluate", lambda self: {})
+    draw_photographs(tmp_path / "photographs")
+    given = ["--data", "photographs", "--batch", "1", "--crop", "64", "--threads", "1", "--iterations", "1"]
+    return [*given, "--device", "cpu", "--no-bfloat16"]
+
+
+def test_every_option_has_a_line_of_help_and_its_default() -> None:
+    actions = [action for action in parser()._actions if action.dest != "help"]
+    assert all(action.help for action in actions)
+    told = " ".join(parser().format_help().split())
+    for field in fields(TrainingOptions):
+        assert field.name in OPTIMISATION or field.name in ("lagrangian", "distortion", "identity", "only")
+        (action,) = (action for action in actions if action.dest == field.name)
+        assert action.option_strings[0] in told
+        if field.name in OPTIMISATION and field.name not in DECIDED_LATER:
+            assert f"{OPTIMISATION[field.name]} (default: {field.default})" in told
+    assert f"default: {TrainingOptions.entropy_first};" in OPTIMISATION["entropy_first"]
+    assert "--lambda L weight of the distortion; required for xie and ainn" in told
+
+
+def test_the_photographs_are_looked_for_first(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BenchError, match="No images under empty; name another folder with --data"):
+        main(["iat", "--data", "empty"])
+
+
+@pytest.mark.parametrize("only", ["entropy.,", ",entropy.", "entropy.,,transform.", ","])
+def test_an_empty_name_does_not_mean_everything(only: str, arguments: list[str]) -> None:
+    with pytest.raises(BenchError, match=f"--only {only}: expected names between the commas, got an empty one"):
+        main(["iat", *arguments, "--random-start", "--only", only])
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["iat", "--random-start", "--weights", "iat-compact"], "--random-start and --weights both say what to begin"),
+        (["iat", "--random-start", "--transform", "iat-compact"], "--random-start and --transform both say what to"),
+        (
+            ["sft", "--crop", "128", "--latent", "0"],
+            r"SFT: latent \(M\) must be 1 to 1024, got 0; change it",
+        ),
+        (["sft", "--crop", "128", "--latent", "-5"], r"SFT: latent \(M\) must be 1 to 1024, got -5"),
+        (["sft", "--crop", "128", "--latent", "2000"], r"SFT: latent \(M\) must be 1 to 1024, got 2000"),
+    ],
+    ids=" ".join,
+)
+def test_options_that_mean_nothing(argv: list[str], said: str, arguments: list[str]) -> None:
+    with pytest.raises(BenchError, match=said):
+        main([argv[0], *arguments, *argv[1:]])
+
+
+def test_the_jacobian_reaches_what_is_trained_alone(arguments: list[str]) -> None:
+    alone = ["--lambda", "0.01", "--distortion", "jacobian", "--only", "restore.", "--random-start", "--out", "run"]
+    assert main(["xie", *arguments, *alone, "--iterations", "2"]) == 0
+    assert torch.load("run/state.pt", weights_only=True)["skipped"] == 0
+
+
+def test_a_clip_of_zero_leaves_gradients_as_they_are(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    norms: list[float] = []
+    step = torch.optim.Adam.step
+
+    def noting(self: torch.optim.Adam) -> None:
+        gradients = [p.grad.norm() for group in self.param_groups for p in group["params"] if p.grad is not None]
+        norms.append(float(torch.stack(gradients).norm()))
+        step(self)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", noting)
+    for clip in ("0", "1e9", "0.001"):
+        assert main(["iat", *arguments, "--random-start", "--entropy-first", "0", "--clip", clip, "--out", clip]) == 0
+    assert norms[0] == norms[1] > 1
+    assert norms[2] == pytest.approx(0.001, rel=1e-3)
+
+
+def test_signals_are_given_back(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Trainer.step
+
+    def stopping(self: Trainer, rate_only: bool = False) -> tuple[float, float, float]:
+        signal.raise_signal(signal.SIGINT)
+        return step(self, rate_only)
+
+    monkeypatch.setattr(Trainer, "step", stopping)
+    before = [signal.getsignal(stop) for stop in (signal.SIGINT, signal.SIGTERM)]
+    assert main(["iat", *arguments, "--random-start", "--iterations", "9", "--out", "run"]) == 130
+    assert [signal.getsignal(stop) for stop in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_training_that_learned_nothing_writes_nothing(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Trainer._rate_and_distortion
+    monkeypatch.setattr(Trainer, "_rate_and_distortion", lambda self: tuple(float("nan") * each for each in step(self)))
+    with pytest.raises(BenchError, match=r"^None of 1 steps had a finite gradient, and nothing was learned: choose"):
+        main(["iat", *arguments, "--random-start", "--entropy-first", "0", "--out", "run"])
+    assert not Path("run").exists()
+
+
+def test_a_training_begins_with_a_file_of_the_authors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "checkpoint.pth.tar"
+    file.write_bytes(b"read by load_model")
+    config = TINY_SYSTEMS["iat"]
+    monkeypatch.setattr(beginning, "load_model", lambda path, chosen: chosen.build(config))
+    model = beginning.continued(file, system("iat"), config, 0.0)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    digest = hashlib.sha256(b"read by load_model").hexdigest()[:16]
+    assert beginning.taken_from(file, "transform") == {
+        "start": f"the transform of checkpoint.pth.tar (sha256 {digest}), with a fresh optimiser",
+        "before": {},
+    }
+    with pytest.raises(BenchError, match=r"--entropy checkpoint\.pth\.tar is of no system known here"):
+        beginning.take_entropy(model, file)
