@@ -102,6 +102,18 @@ def test_one_encoding_at_several_qualities_is_drawn_as_rate_and_distortion(count
 
 
 @pytest.mark.usefixtures("here")
+def test_a_hand_over_at_a_quality_and_at_a_rate(folder, tmp_path, capsys):
+    """The generations at a quality have no rate to miss, and the table says so."""
+    command = ["--chain", "jpeg:75,webp@1bpp", "--dataset", str(folder), "--generations", "4", "--jobs", "1"]
+    assert reencode.main([*command, "--out", str(tmp_path / "run")]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()[:1].isdigit()][1:4]
+    assert [row[:3] for row in rows] == [["1", "jpeg", "-"], ["2", "webp", "1.0000"], ["4", "webp", "1.0000"]]
+    assert rows[0][2:5] == ["-"] * 3
+    found = table(tmp_path / "run").query("generation == 4")
+    assert rows[2][3:5] == [f"{found['miss'].mean():+.2%}", f"{found['encodes'].mean():.1f}"]
+
+
+@pytest.mark.usefixtures("here")
 def test_other_options_on_the_same_folder_keep_and_use_what_matches(folder, tmp_path, capsys):
     out = tmp_path / "run"
     reencode.main(arguments(folder, out, "jpeg:50", "--quiet"))
