@@ -125,6 +125,7 @@ def _decode(data: bytes) -> tuple[Image, list[str]]:
                 notes.append("ICC profile ignored")
             is_16_bit = _is_16_bit(file)  # before anything loads the pixels: after that the file no longer tells
             orientation = file.getexif().get(_ORIENTATION_TAG, 1)
+            turned = file.format == "TIFF"  # by either library while it reads
             samples = _samples_16_bit(file, data) if is_16_bit else _samples(file, notes)
     if samples.dtype == np.uint16:
         notes.append("16 bits rounded to 8")
@@ -132,7 +133,7 @@ def _decode(data: bytes) -> tuple[Image, list[str]]:
     pixels = _to_rgb(samples, notes)
     if orientation in range(2, 9):
         notes.append("EXIF orientation applied")
-        pixels = _orient(pixels, orientation)
+        pixels = pixels if turned else _orient(pixels, orientation)
     return np.array(pixels, np.uint8, order="C"), notes
 
 

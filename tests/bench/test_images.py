@@ -10,6 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from PIL import ImageOps
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from bench.codec import BenchError
 from bench.images import load_image, pixel_sha256
@@ -38,6 +39,22 @@ def on_white(colour, alpha):
     """Composited in float64."""
     part = alpha[..., None] / 255
     return np.floor(colour * part + 255 * (1 - part) + 0.5).astype(np.uint8)
+
+
+def tiff(samples, photometric, *, orientation=1, planar=1, extra=(), prefix=b"II"):
+    """(H, W, C) uint8 or uint16 samples as TIFF without compression, with any tags."""
+    height, width, channels = samples.shape
+    data = samples.astype(samples.dtype.newbyteorder(">" if prefix == b"MM" else "<"))
+    strips = [data[:, :, c].tobytes() for c in range(channels)] if planar == 2 else [data.tobytes()]
+    tags = ImageFileDirectory_v2(prefix=prefix)
+    values = {256: width, 257: height, 258: (8 * samples.itemsize,) * channels, 259: 1, 262: photometric}
+    values |= {274: orientation, 277: channels, 278: height, 279: tuple(map(len, strips)), 284: planar, 338: extra}
+    for tag, value in values.items():
+        if value != ():
+            tags[tag] = value
+    tags[273] = tuple(sum(map(len, strips[:place])) for place in range(len(strips)))  # Pillow adds where they begin
+    head = prefix + (b"\0*\0\0\0\x08" if prefix == b"MM" else b"*\0\x08\0\0\0")
+    return head + tags.tobytes(8) + b"".join(strips)
 
 
 def test_rgb_is_taken_as_it_is(write):
@@ -150,6 +167,21 @@ def test_exif_orientation(write, orientation):
         np.testing.assert_array_equal(image.pixels, np.asarray(ImageOps.exif_transpose(file)))
     assert image.pixels.flags.c_contiguous
     assert image.note == ("" if orientation == 1 else "EXIF orientation applied")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("deep", [False, True], ids=["8 bits", "16 bits"])
+@pytest.mark.parametrize("colour", [False, True], ids=["grey", "rgb"])
+def test_a_tiff_is_turned_as_a_png_is(write, tmp_path, orientation, deep, colour):
+    samples = (DEEP if deep else DEEP.astype(np.uint8))[:, :, : 3 if colour else 1]
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    (tmp_path / "photo.tif").write_bytes(tiff(samples, 2 if colour else 1, orientation=orientation))
+    image = load_image(tmp_path / "photo.tif")
+    rounded = np.floor(samples / (257 if deep else 1) + 0.5).astype(np.uint8)
+    upright = load_image(write(rounded[:, :, 0] if not colour else rounded, "upright.png", exif=exif))
+    np.testing.assert_array_equal(image.pixels, upright.pixels)
+    assert ("EXIF orientation applied" in image.note) == (orientation > 1)
 
 
 def test_icc_profile_changes_no_pixel(write):
