@@ -61,4 +61,4 @@ def _place(path: str) -> Path:
 
 
 def _digits(*texts: str) -> str:
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:6]
+    return hashlib.sha256(os.fsencode("\n".join(texts))).hexdigest()[:6]

@@ -131,6 +131,16 @@ def test_other_options_on_the_same_folder_keep_and_use_what_matches(folder, tmp_
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems elsewhere take no such names")
+def test_a_file_name_that_is_not_utf_8(tmp_path):
+    folder = tmp_path / os.fsdecode(b"th\xe9")
+    folder.mkdir()
+    save_png(folder / os.fsdecode(b"caf\xe9.png"), astronaut()[:170, :180])
+    assert reencode.main(arguments(folder, tmp_path / "run", "jpeg:50")) == 0
+    assert set(table(tmp_path / "run")["image"]) == {"caf\ufffd"}
+
+
+@pytest.mark.usefixtures("here")
 def test_another_rate_hint_means_coding_again_under_rate_control_only(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("bench.reports.make", lambda *_: None)
     for asked, again in ((["--bpp", "24"], 4), (["--quality", "2"], 0)):
