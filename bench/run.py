@@ -242,12 +242,14 @@ def _code(missing: Sequence[Task], store: Store, wanted: Request, cluster: Clust
 
 
 def _gather(tasks: Sequence[Task], store: Store) -> list[tuple[Task, StoredChain]]:
+    """The chains, with the snapshots that are asked for: others, which nobody has looked at, may be gone or damaged."""
     stored = []
     for task in tasks:
         chain, problem = store.read(task.identity)
         if chain is None:
             raise BenchError(f"{problem or f'{store.path(task.identity)} has gone.'} Start the same command again.")
-        stored.append((task, chain))
+        needed = {number: name for number, name in chain.snapshots.items() if number in task.needs}
+        stored.append((task, replace(chain, snapshots=needed)))
     return stored
 
 
