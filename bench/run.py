@@ -216,14 +216,19 @@ def _what(wanted: Request, images: int, tasks: int, missing: Sequence[Task]) -> 
 
 
 def _missing(tasks: Sequence[Task], store: Store, *, quiet: bool = False) -> list[Task]:
-    """The tasks whose chain is not in the store yet, or can't be used, or failed."""
+    """The tasks whose chain is not in the store yet, or can't be used, or failed.
+
+    They keep the pixels that are there as well: who asks for these and for others by turns has it coded once.
+    """
     missing = []
     for task in tasks:
         chain, problem = store.read(task.identity, task.needs)
         if problem and not quiet:
             print(f"{problem} The chain is coded again.", file=sys.stderr)
         if chain is None or not chain.ok:
-            missing.append(task)
+            before, _ = store.read(task.identity)
+            kept = before.snapshots if before is not None else ()
+            missing.append(replace(task, snapshots=tuple(sorted({*task.snapshots, *kept}))))
     return missing
 
 

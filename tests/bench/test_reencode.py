@@ -131,6 +131,20 @@ def test_other_options_on_the_same_folder_keep_and_use_what_matches(folder, tmp_
 
 
 @pytest.mark.usefixtures("here")
+def test_two_wishes_for_pixels_by_turns_are_coded_once(folder, tmp_path, capsys):
+    """What has finished stays as it is, of a codec that gives something else each time as well."""
+    tables = []
+    for snapshots, coded in (("0,1", 4), ("3", 4), ("0,1", 0), ("3", 0), ("0,1,3", 0)):
+        assert (
+            reencode.main(arguments(folder, tmp_path / "run", "synthetic_codecs:Noisy", "--snapshots", snapshots)) == 0
+        )
+        assert f"{coded} to code" in capsys.readouterr().out
+        tables.append(table(tmp_path / "run"))
+    for later in tables[2:]:
+        pd.testing.assert_frame_equal(later, tables[1])
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.skipif(sys.platform != "linux", reason="file systems elsewhere take no such names")
 def test_a_file_name_that_is_not_utf_8(tmp_path):
     folder = tmp_path / os.fsdecode(b"th\xe9")
