@@ -151,6 +151,7 @@ def test_a_file_can_be_copied_and_changed(tmp_path, capsys):
         ('codecs = ["jpeg"]\nseed = 3', "--seed is that of --walk"),
         ('codecs = ["jpeg"]\nrate_side = "below"', "--rate-side is about rates"),
         ('bpp = [1]\ndescription = "x"', "names no codecs"),
+        ('codecs = ["jpeg"]\nchain = ["webp:80"]', "has both codecs and chain: a chain names its codecs itself, leave"),
         ("codecs = ", "can't be read as TOML"),
         ('codecs = ["jpeg"]\nbpp = [1]\nwalk = "1:2"', "--bpp and --walk both say"),
         ('codecs = ["jpeg"]\nbpp = [1]\nrate_by = "images"', "invalid choice: 'images'"),
