@@ -169,6 +169,22 @@ def test_what_is_wrong_in_a_file_is_one_sentence(text, sentence, folder, tmp_pat
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.usefixtures("here")
+def test_a_figure_is_drawn_again_with_other_published_curves(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.run_figures.save", lambda figure, path: path.with_suffix(".png").touch())
+    drawn = []
+    monkeypatch.setattr("bench.plots_rd.rd", lambda points, beside, note: drawn.append({*beside.get("codec", ())}))
+    (tmp_path / "kodak").mkdir()
+    save_png(tmp_path / "kodak" / "a.png", astronaut()[:192, :200])
+    path = tmp_path / "mine.toml"
+    for published in ('["vtm"]', '["vtm"]', '["vtm", "hm"]', "", "", '["vtm"]'):
+        line = f"published = {published}" if published else ""
+        path.write_text(f'codecs = ["jpeg:50"]\nreports = ["rd"]\ngenerations = 1\n{line}')
+        assert experiment.main([str(path), *arguments(tmp_path / "kodak", tmp_path / "run", "--quiet")]) == 0
+        (tmp_path / "run" / "figures" / "rd.pdf").touch()
+    assert drawn == [{"vtm"}, {"vtm", "hm"}, set(), {"vtm"}]
+
+
 @pytest.mark.parametrize("more", [[], ["--dry-run"]])
 def test_published_curves_are_looked_for_before_anything_is_coded(more, folder, tmp_path):
     path = tmp_path / "mine.toml"
