@@ -305,11 +305,19 @@ def test_default_folders_of_different_runs_differ(folder, tmp_path, monkeypatch)
         shutil.copytree(folder, tmp_path / name / "set")
         shutil.copy(SHIPPED / "iat-compact.safetensors", tmp_path / name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_DATA", "data")
     sets = ["set", "d1/set", "d2/set", "set,d1/set", "sample", "sample,d1/set", "d1/set/im0.png", "d2/set/im0.png"]
     names = [folder_of("--codec", "jpeg:75", "--dataset", name) for name in sets]
     assert names[0] == folder_of("--codec", "jpeg:75", "--dataset", str(folder)) == "set_jpeg-75_2"
     assert names[1] == folder_of("--codec", "jpeg:75", "--dataset", str(tmp_path / "d1" / "set"))
     assert re.fullmatch(r"set-[0-9a-f]{6}_jpeg-75_2", names[1])
+    for name in ("фото", "写真", "set+sample", "kodak", "data/kodak", "a b", "a-b"):
+        shutil.copytree(folder, tmp_path / name)
+    shutil.copy(folder / "im0.png", tmp_path / "a-b.png")
+    shutil.copy(folder / "im0.png", tmp_path / "a-b.bmp")
+    more = ["фото", "写真", "./set+sample", "set,sample", "kodak", "./kodak", "a b", "a-b", "a-b.png", "a-b.bmp"]
+    names += [folder_of("--codec", "jpeg:75", "--dataset", name) for name in more]
+    assert {"set+sample_jpeg-75_2", "kodak_jpeg-75_2", "a-b_jpeg-75_2"} < {*names}
     weights = [[], *(["--checkpoint", name] for name in ("iat-stable", "d1/iat-compact.safetensors"))]
     weights += [["--checkpoint", "d2/iat-compact.safetensors"], ["--quality", ",".join(f"0.{n}" for n in range(1, 9))]]
     names += [folder_of("--codec", "iat", *more) for more in weights]
