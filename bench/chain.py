@@ -143,12 +143,14 @@ def find_cycle(states: Sequence[Hashable], steps: Sequence[Step]) -> int:
         steps: of generations 1 to N.
 
     A cycle of length p is closed when the states of generations n and n - p are equal and every step that remains
-    equals the one p before it: then generation k equals generation k - p for all k > n.
+    equals the one p before it: then generation k equals generation k - p for all k > n. At the last generation no step
+    remains, and its own must equal the one p before it (the first where there is none): what returns to its pixels at
+    other settings has not come to rest.
     """
     newest = len(states) - 1
     for length in range(1, newest + 1):
         if states[newest - length] == states[newest]:
-            rest = range(newest, len(steps))
-            if all(steps[index] == steps[index - length] for index in rest):
+            rest = range(min(newest, len(steps) - 1), len(steps))
+            if all(steps[index] == steps[max(index - length, 0)] for index in rest):
                 return length
     return 0

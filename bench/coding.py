@@ -76,6 +76,8 @@ class Calls:
 
     def send(self, codec: Codec, image: Carried, step: Step, start: Start | None = None) -> Sent:
         """The encoding half of ``code``."""
+        if step.reason:
+            raise GenerationFailed(step.reason)
         if step.quality is not None:
             stream, seconds = self.encode(codec, image, step.quality)
             return Sent(stream, step.quality, seconds)

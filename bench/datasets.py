@@ -198,10 +198,16 @@ def _dataset(name: str, paths: list[Path], known: frozenset[str] = frozenset()) 
             f"runs and reports wrote does not count); choose another with --dataset, --data-root or {ENVIRONMENT}."
         )
     base = Path(os.path.commonpath([path.parent for path in paths]))
-    names = [path.stem for path in paths]
-    names = _longer_where_equal(names, ["__".join(path.relative_to(base).with_suffix("").parts) for path in paths])
-    names = _longer_where_equal(names, ["__".join(path.relative_to(base).parts) for path in paths])
-    return Dataset(name, tuple(ImageRef(n, path, known) for n, path in zip(_unique(names), paths, strict=True)))
+    inside = [path.relative_to(base) for path in paths]
+    names = [_text(path.stem) for path in paths]
+    names = _longer_where_equal(names, [_text("__".join(path.with_suffix("").parts)) for path in inside])
+    names = _longer_where_equal(names, [_text("__".join(path.parts)) for path in inside])
+    return Dataset(_text(name), tuple(ImageRef(n, path, known) for n, path in zip(_unique(names), paths, strict=True)))
+
+
+def _text(name: str) -> str:
+    """The name of a file as text that can be written: bytes that are no UTF-8 become U+FFFD."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _join(parts: list[Dataset]) -> Dataset:

@@ -137,6 +137,8 @@ def read(name: str) -> dict[str, Any]:
         if report not in REPORTS:
             close = _close(report, REPORTS)
             raise BenchError(f"{path} asks for an unknown report {report!r}: {close}reports are {', '.join(REPORTS)}.")
+    if keys.keys() >= {"codecs", "chain"}:
+        raise BenchError(f"{path} has both codecs and chain: a chain names its codecs itself, leave one of them out.")
     if not keys.keys() & {"codecs", "chain"}:
         raise BenchError(f"{path} names no codecs: give a list with the key codecs, or chain for a hand-over.")
     return keys

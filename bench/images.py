@@ -10,7 +10,8 @@ What is not 8-bit RGB already is normalised, and ``SourceImage.note`` says so:
 * of an animation or a file of several pages, the first frame is taken;
 * an embedded ICC profile, gamma or chromaticity is ignored: code values are taken as sRGB.
 
-CMYK, L*a*b*, floating point and 32-bit integers have no one meaning as 8-bit RGB and are refused.
+CMYK, L*a*b*, floating point and 32-bit integers have no one meaning as 8-bit RGB and are refused, and so are kinds of
+TIFF that neither library reads in full: 12 bits a sample, or 16 in planes or with premultiplied alpha.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -43,6 +46,7 @@ ADVICE = "convert it to an 8-bit RGB PNG, or leave it out of --dataset"
 _GREY = frozenset({"1", "L", "LA", "I;16", "I;16L", "I;16B", "I;16N", "I"})
 _RGB = frozenset({"RGB", "RGBA", "P", "PA"})
 _ORIENTATION_TAG = 0x0112
+_BITS_TAG, _PHOTOMETRIC_TAG, _PLANES_TAG, _EXTRA_TAG = 258, 262, 284, 338
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -123,8 +127,10 @@ def _decode(data: bytes) -> tuple[Image, list[str]]:
                 notes.append(f"first of {file.n_frames} frames")  # type: ignore[attr-defined]
             if "icc_profile" in file.info:
                 notes.append("ICC profile ignored")
-            is_16_bit = _is_16_bit(file)  # before anything loads the pixels: after that the file no longer tells
+            _check_deep_tiff(file)
+            is_16_bit = _is_16_bit_colour(file)  # before anything loads the pixels: after that the file no longer tells
             orientation = file.getexif().get(_ORIENTATION_TAG, 1)
+            turned = file.format == "TIFF"  # by either library while it reads
             samples = _samples_16_bit(file, data) if is_16_bit else _samples(file, notes)
     if samples.dtype == np.uint16:
         notes.append("16 bits rounded to 8")
@@ -132,7 +138,7 @@ def _decode(data: bytes) -> tuple[Image, list[str]]:
     pixels = _to_rgb(samples, notes)
     if orientation in range(2, 9):
         notes.append("EXIF orientation applied")
-        pixels = _orient(pixels, orientation)
+        pixels = pixels if turned else _orient(pixels, orientation)
     return np.array(pixels, np.uint8, order="C"), notes
 
 
@@ -143,16 +149,44 @@ def _samples(file: PIL.Image.Image, notes: list[str]) -> NDArray[np.generic]:
         raise _Refused(f"{kind} pixels have no one meaning as 8-bit RGB")
     if file.mode in {"P", "PA"}:
         notes.append("palette")
+    if file.mode.startswith("I"):
+        return _samples_16_bit_grey(file)
     if file.mode in {"P", "PA"} or "transparency" in file.info:
         has_alpha = file.mode == "PA" or "transparency" in file.info
         return np.asarray(file.convert("RGBA" if has_alpha else "RGB"))
     if file.mode == "1":
         return np.asarray(file.convert("L"))
-    samples = np.asarray(file)
-    return samples.astype(np.uint16) if file.mode.startswith("I") else samples
+    return np.asarray(file)
 
 
-def _is_16_bit(file: PIL.Image.Image) -> bool:
+def _samples_16_bit_grey(file: PIL.Image.Image) -> NDArray[np.uint16]:
+    """(H, W), or (H, W, 2) where a value is transparent: Pillow reads all of the bits, and nothing else rightly."""
+    inverted = _tags(file).get(_PHOTOMETRIC_TAG) == 0  # a TIFF in which 0 is white
+    grey = np.asarray(file).astype(np.uint16)
+    grey = 65535 - grey if inverted else grey
+    if "transparency" not in file.info:
+        return grey
+    return np.dstack([grey, np.where(grey == file.info["transparency"], 0, 65535).astype(np.uint16)])
+
+
+def _tags(file: PIL.Image.Image) -> Mapping[int, Any]:
+    """Those of a TIFF, none of any other file."""
+    return getattr(file, "tag_v2", {}) if file.format == "TIFF" else {}
+
+
+def _check_deep_tiff(file: PIL.Image.Image) -> None:
+    """Raise _Refused where a TIFF of more than 8 bits a sample would be read as something else than it is."""
+    tags = _tags(file)
+    bits = max(tags.get(_BITS_TAG, (1,)))
+    if bits not in (1, 2, 4, 8, 16, 32, 64):
+        raise _Refused(f"TIFF with {bits} bits a sample cannot be read in full")
+    if bits == 16 and tags.get(_PLANES_TAG) == 2 and len(file.getbands()) > 1:
+        raise _Refused("16-bit TIFF with a plane for each channel cannot be read in full")
+    if bits == 16 and 1 in tags.get(_EXTRA_TAG, ()):
+        raise _Refused("16-bit TIFF with premultiplied alpha cannot be read in full")
+
+
+def _is_16_bit_colour(file: PIL.Image.Image) -> bool:
     """Whether the file stores 16 bits a sample where Pillow shows 8: its raw modes are then RGB;16B and the like."""
     raw_modes = [str(tile[3]) for tile in getattr(file, "tile", ())]
     return file.mode in {"RGB", "RGBA", "LA"} and any(";16" in raw_mode for raw_mode in raw_modes)
@@ -165,8 +199,9 @@ def _samples_16_bit(file: PIL.Image.Image, data: bytes) -> NDArray[np.generic]:
         raise _Refused("16-bit colour of this kind cannot be read in full")
     if found.ndim == 2:
         return found
-    order = [2, 1, 0, 3][: found.shape[2]]
-    return found[:, :, order]
+    # A fourth channel that the file does not call alpha is in no mode of Pillow's, and means nothing here.
+    channels = 3 if file.mode == "RGB" and "transparency" not in file.info else found.shape[2]
+    return found[:, :, [2, 1, 0, 3][:channels]]
 
 
 def _to_rgb(samples: NDArray[np.generic], notes: list[str]) -> Image:

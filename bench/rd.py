@@ -214,7 +214,7 @@ def generation_means(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean(groups: pd.api.typing.DataFrameGroupBy, name: str) -> pd.Series:
-    mean = groups[name].mean()
+    mean = groups[name].mean().astype("float64")  # of whole numbers too, whose missing values are no numbers
     # Generations that were filled in took no time; any other gap must show.
     return mean if name in ("encode_s", "decode_s") else mean.where(groups[name].count() == groups.size())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -70,10 +71,22 @@ class Results:
         more = [f"And {len(sentences) - NOTED} more, as the table says."] if len(sentences) > NOTED else []
         return " ".join([*sentences[:NOTED], *more])
 
-    def needed(self, *names: str) -> bool:
-        """Whether any of these figures has to be drawn."""
+    def needed(self, *names: str, beside: pd.DataFrame | None = None) -> bool:
+        """Whether any of these figures has to be drawn; ``beside``: what it shows that is not in the table."""
         files = [f"{name}.{ending}" for name in names for ending in ("pdf", "png")]
-        return bool(len(self.common.records)) and self._outdated(*files)
+        others = beside is not None and self._kept_beside(names[0]) != _csv(beside)
+        return bool(len(self.common.records)) and (self._outdated(*files) or others)
+
+    def keep_beside(self, name: str, beside: pd.DataFrame) -> None:
+        """Keep what was drawn beside ours, for ``needed``; call it when the figure is saved."""
+        if self._kept_beside(name) != _csv(beside):
+            write_atomically(self._beside(name), _csv(beside), sync=False)
+
+    def _kept_beside(self, name: str) -> bytes:
+        return self._beside(name).read_bytes() if self._beside(name).exists() else b""
+
+    def _beside(self, name: str) -> Path:
+        return self.store.root / "figures" / f"{name}-published.csv"
 
     def _outdated(self, *names: str) -> bool:
         """Whether any of these files under figures/ is missing, or of another table."""
@@ -96,6 +109,10 @@ class Results:
         from bench import run_figures
 
         run_figures.save(figure, self.store.root / "figures" / name)
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False).encode() if len(table) else b""
 
 
 def make(names: Sequence[str], results: Results, say: Say) -> None:
@@ -151,10 +168,12 @@ def rd(results: Results, say: Say) -> None:
     """Rate-distortion points of generation 1, as a table and as curves, with published curves beside ours."""
     first = results.means[results.means["generation"] == 1]
     say(Text(lambda: _points_table(first)))
-    if results.needed("rd"):
+    beside = _published(results, first)
+    if results.needed("rd", beside=beside):
         from bench import plots_rd
 
-        results.save(plots_rd.rd(first, _published(results, first), note=results.note), "rd")
+        results.save(plots_rd.rd(first, beside, note=results.note), "rd")
+        results.keep_beside("rd", beside)
 
 
 def auc(results: Results, say: Say) -> None:

@@ -216,14 +216,19 @@ def _what(wanted: Request, images: int, tasks: int, missing: Sequence[Task]) -> 
 
 
 def _missing(tasks: Sequence[Task], store: Store, *, quiet: bool = False) -> list[Task]:
-    """The tasks whose chain is not in the store yet, or can't be used, or failed."""
+    """The tasks whose chain is not in the store yet, or can't be used, or failed.
+
+    They keep the pixels that are there as well: who asks for these and for others by turns has it coded once.
+    """
     missing = []
     for task in tasks:
         chain, problem = store.read(task.identity, task.needs)
         if problem and not quiet:
             print(f"{problem} The chain is coded again.", file=sys.stderr)
         if chain is None or not chain.ok:
-            missing.append(task)
+            before, _ = store.read(task.identity)
+            kept = before.snapshots if before is not None else ()
+            missing.append(replace(task, snapshots=tuple(sorted({*task.snapshots, *kept}))))
     return missing
 
 
@@ -242,12 +247,14 @@ def _code(missing: Sequence[Task], store: Store, wanted: Request, cluster: Clust
 
 
 def _gather(tasks: Sequence[Task], store: Store) -> list[tuple[Task, StoredChain]]:
+    """The chains, with the snapshots that are asked for: others, which nobody has looked at, may be gone or damaged."""
     stored = []
     for task in tasks:
         chain, problem = store.read(task.identity)
         if chain is None:
             raise BenchError(f"{problem or f'{store.path(task.identity)} has gone.'} Start the same command again.")
-        stored.append((task, chain))
+        needed = {number: name for number, name in chain.snapshots.items() if number in task.needs}
+        stored.append((task, replace(chain, snapshots=needed)))
     return stored
 
 

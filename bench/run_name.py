@@ -40,12 +40,20 @@ def _point_name(point: Point) -> str:
 
 
 def _images(wanted: Request) -> str:
-    """The images' name, with digits where some are at another place than right here, or a set of ours."""
+    """The images' name, with digits where it does not tell them."""
     typed = str(wanted.options.get("dataset", ""))
     parts = [typed] if os.path.exists(os.path.expanduser(typed)) else typed.split(",")
     places = [part.strip() if part.strip() in SETS else str(_place(part)) for part in parts]
-    elsewhere = any(place not in SETS and Path(place).parent != Path.cwd() for place in places)
-    return plain(wanted.dataset.name) + (f"-{_digits(*places)}" if elsewhere else "")
+    name = plain(wanted.dataset.name)
+    tells = name == wanted.dataset.name and all(map(_named_by, places))
+    return name if tells else f"{name}-{_digits(*places)}"
+
+
+def _named_by(place: str) -> bool:
+    """Whether images are told by their name alone: a set of ours, or a folder right here that is called otherwise."""
+    path = Path(place)
+    here = path.parent == Path.cwd() and path.is_dir()
+    return place in SETS or (here and path.name not in SETS and "+" not in path.name)
 
 
 def _checkpoint(typed: str) -> str:
@@ -61,4 +69,4 @@ def _place(path: str) -> Path:
 
 
 def _digits(*texts: str) -> str:
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:6]
+    return hashlib.sha256(os.fsencode("\n".join(texts))).hexdigest()[:6]

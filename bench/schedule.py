@@ -33,6 +33,7 @@ class Step:
         edits: done to the image before it is coded.
         found: how many encodings it took to find ``quality`` beforehand, and by how much it misses ``target``; where
             one quality was chosen for a whole set.
+        reason: why it can't be coded, where that was found beforehand: no quality could be chosen for the set.
     """
 
     quality: float | None = None
@@ -43,6 +44,7 @@ class Step:
     rounded: bool = False
     edits: tuple[Edit, ...] = ()
     found: tuple[int, float] | None = None
+    reason: str = ""
 
 
 class Schedule(Protocol):

@@ -82,8 +82,8 @@ def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> l
     if len(given) > 1:
         raise BenchError(f"--{given[0]} and --{given[1]} both say what the generations are asked for: use one of them.")
     what = given[0] if given else "quality"
-    if options.rate_by == "dataset" and what in ("quality", "chain"):
-        raise BenchError("--rate-by dataset chooses a quality by rate: use it with --bpp, or a schedule of rates.")
+    if what in ("quality", "chain"):
+        _check_rate_by(options, "quality")
     if options.edit is not None and options.carrier != "uint8":
         raise BenchError("--edit works on 8-bit images: leave out --carrier float or --edit.")
     if options.seed and what != "walk":
@@ -177,10 +177,11 @@ def _schedules(options: argparse.Namespace, what: str, codec: Codec) -> list[Sch
     if what == "bpp":
         return [FixedRate(_rate(bpp, "--bpp"), side) for bpp in _numbers(text, "--bpp")]
     if what == "schedule":
-        return [_listed(text, side)]
+        listed = _listed(text, side)
+        _check_rate_by(options, listed.kind)
+        return [listed]
     kind, first, last = _interval(text, what)
-    if options.rate_by == "dataset" and kind == "quality":
-        raise BenchError("--rate-by dataset chooses a quality by rate: use it with --bpp, or a schedule of rates.")
+    _check_rate_by(options, kind)
     if kind == "quality":
         side = "nearest"
         for end in (first, last):
@@ -189,6 +190,12 @@ def _schedules(options: argparse.Namespace, what: str, codec: Codec) -> list[Sch
     if what == "drift":
         return [Drift(first, last, kind, side)]
     return [Walk(min(first, last), max(first, last), kind, options.seed, side)]
+
+
+def _check_rate_by(options: argparse.Namespace, kind: Kind) -> None:
+    """Raise BenchError where a quality is to be chosen for a set that is asked for qualities."""
+    if options.rate_by == "dataset" and kind == "quality":
+        raise BenchError("--rate-by dataset chooses a quality by rate: use it with --bpp, or a schedule of rates.")
 
 
 def _hand_over(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> list[Point]:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bench import setrate
-from bench.codec import BenchError
 from bench.coding import Calls
 from bench.datasets import ImageRef
 from bench.pool import run_pool, why_lost
-from bench.schedule import Planned
+from bench.schedule import Planned, Step
 from bench.setrate import Plan
 from bench.store import Store
 from bench.task import Settings, Task, make_codec
@@ -21,10 +20,7 @@ def plan(
 ) -> list[Task]:
     """The same chains with one quality a generation for all images of each codec and schedule.
 
-    Plans that came to their end are in the store, whatever became of the others.
-
-    Raises:
-        BenchError: a plan came to no end; the sentence says at which generation, and why.
+    Plans that came to their end are in the store. The chains of one that did not fail where it ended, and say why.
     """
     sets = _sets(tasks)
     plans = {name: _read(chains, store) for name, chains in sets.items()}
@@ -43,9 +39,6 @@ def plan(
         )
         lost = Plan((), why_lost("chose its qualities", settings))
         plans.update({name: made.get(place, lost) for place, name in enumerate(waiting)})
-    for name, found in plans.items():
-        if found is not None and found.reason:
-            raise BenchError(f"{_label(sets[name])}: {found.reason}")
     return _planned(tasks, plans)
 
 
@@ -65,8 +58,16 @@ def _planned(tasks: Sequence[Task], plans: Mapping[str, Plan | None]) -> list[Ta
     planned = []
     for task in tasks:
         found = plans[_name(task)]
-        planned.append(task if found is None else replace(task, schedule=Planned(task.schedule, found.steps)))
+        planned.append(task if found is None else replace(task, schedule=Planned(task.schedule, _steps(task, found))))
     return planned
+
+
+def _steps(task: Task, found: Plan) -> tuple[Step, ...]:
+    """The steps of the plan; where it came to no end, those of the schedule after it, the first of which must fail."""
+    left = list(task.schedule.steps(task.generations)[len(found.steps) :])
+    if left:
+        left[0] = replace(left[0], reason=f"No quality for the set: {found.reason}")
+    return (*found.steps, *left)
 
 
 def _name(task: Task) -> str:

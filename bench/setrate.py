@@ -32,7 +32,7 @@ class Plan:
 
     Attributes:
         steps: of generations 1, 2, ..., with quality, target and what rate control found; as far as it came.
-        reason: one sentence where it did not come to the end.
+        reason: one sentence on the generation after these, where it did not come to the end.
     """
 
     steps: tuple[Step, ...]
@@ -73,7 +73,7 @@ def plan_set(
             sent, found = _send(codec, carried, step, start, calls, len(steps), rates)
             carried = [calls.decode(codec, one, image)[0] for one, image in zip(sent, carried, strict=True)]
         except GenerationFailed as failure:
-            return Plan(tuple(steps[:-1]), f"Generation {len(steps)} of the set failed: {failure}")
+            return Plan(tuple(steps[:-1]), str(failure))
         if found is not None:
             start = found.next
             steps[-1] = replace(step, quality=found.quality, found=(found.encodes, found.miss))
@@ -180,8 +180,11 @@ def edits_back(plan: Plan, schedule: Schedule) -> Plan:
     return replace(plan, steps=tuple(replace(a, edits=b.edits) for a, b in zip(plan.steps, steps, strict=True)))
 
 
+_NOT_STORED = ("edits", "reason")  # ``edits_back``; a plan that came to its end has no reason
+
+
 def _values(step: Step) -> dict[str, Any]:
-    return {name: value for name, value in asdict(replace(step, edits=())).items() if name != "edits"}
+    return {name: value for name, value in asdict(replace(step, edits=())).items() if name not in _NOT_STORED}
 
 
 def _step(values: dict[str, Any]) -> Step:

@@ -1,8 +1,9 @@
 """The documentation: its commands run or at least parse, its links lead somewhere, what is generated is up to date.
 
-A block after ``<!-- run -->`` is run, in an empty folder with tiny images, at two generations; ``<!-- run: fails -->``
-must end with one sentence and exit code 2. A ``text`` block right after it is what must be printed, with ``...`` for
-anything. ``<!-- file: NAME -->`` writes a block to a file. All other shell lines of ours must parse.
+A block after ``<!-- run -->`` is run, in an empty folder with tiny images, at two generations, or three where codecs
+take turns; ``<!-- run: fails -->`` must end with one sentence and exit code 2. A ``text`` block right after it is what
+must be printed, with ``...`` for anything. ``<!-- file: NAME -->`` writes a block to a file. All other shell lines of
+ours must parse.
 """
 
 from __future__ import annotations
@@ -81,17 +82,18 @@ def main_of(module: str):
 
 
 RUNNING = [page for page in PAGES if any(block.mark.startswith("run") for block in blocks(page))]
-SHORT = {"--generations": 2, "--generation": 2}
+SHORT = ("--generations", "--generation")
 
 
 def shorter(module: str, arguments: list[str]) -> list[str]:
-    """The same at two generations at most."""
+    """The same at two generations at most, three where codecs take turns."""
     made = list(arguments)
+    last = 3 if "--chain" in arguments else 2
     for place, word in enumerate(arguments[:-1]):
         if word in SHORT:
-            made[place + 1] = ",".join(dict.fromkeys(str(min(2, int(n))) for n in arguments[place + 1].split(",")))
+            made[place + 1] = ",".join(dict.fromkeys(str(min(last, int(n))) for n in arguments[place + 1].split(",")))
     coding = module == "bench.reencode" or (module == "bench.experiment" and arguments and "--show" not in arguments)
-    return [*made, "--generations", "2"] if coding and "--generations" not in made else made
+    return [*made, "--generations", str(last)] if coding and "--generations" not in made else made
 
 
 def one(words: list[str]) -> tuple[int, str]:

@@ -141,6 +141,16 @@ def test_same_pixels_at_other_settings_are_no_fixed_point():
     assert column(chain, "filled") == [False] * 5
 
 
+def test_the_same_pixels_at_the_last_generation_are_a_fixed_point_if_its_step_came_before():
+    flat = np.full_like(PHOTO, 128)  # no setting changes it
+    apart = run_chain([synthetic.Coarse()], flat, Listed(((0, 2), (0, 0), (0, 3), (0, 1))), 4)
+    assert len(set(apart.digests)) == 1
+    assert column(apart, "fixed_point") == [False] * 4
+    turns = run_chain([synthetic.Coarse()], PHOTO, Listed(((0, 0), (0, 1), (0, 0))), 3)
+    assert column(turns, "cycle") == [0, 0, 2]
+    assert column(run_chain([synthetic.Coarse()], flat, FixedQuality(1), 1), "fixed_point") == [True]
+
+
 def test_a_codec_that_is_not_deterministic_is_coded_to_the_end(tmp_path, monkeypatch):
     count = tmp_path / "count"
     monkeypatch.setenv(synthetic.COUNT, str(count))

@@ -1,7 +1,9 @@
 """Finding image sets on disk, and downloading them from a server that is a folder."""
 
+import os
 import shutil
 import socket
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +88,19 @@ def test_names_stay_distinct_when_folders_and_files_conspire(tmp_path):
         picture(tmp_path / "set" / name)
     found = names(datasets.load(str(tmp_path / "set")))
     assert len(set(found)) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems elsewhere take no such names")
+def test_names_that_are_not_utf_8_are_text_and_distinct(tmp_path):
+    folder = tmp_path / os.fsdecode(b"th\xe9")
+    paths = [folder / os.fsdecode(name) for name in (b"caf\xe8.png", b"caf\xe9.png", "café.png".encode())]
+    pixels = {path: picture(path) for path in paths}
+    dataset = datasets.load(str(folder))
+    assert dataset.name == "th\ufffd"
+    assert set(names(dataset)) == {"caf\ufffd.png", "caf\ufffd.png~2", "café"}
+    for ref in dataset:
+        np.testing.assert_array_equal(ref.load().pixels, pixels[ref.path])
+    assert datasets.load(str(paths[0])).name == "caf\ufffd"
 
 
 def test_single_file_and_lists(tmp_path):

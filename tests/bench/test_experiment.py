@@ -151,6 +151,7 @@ def test_a_file_can_be_copied_and_changed(tmp_path, capsys):
         ('codecs = ["jpeg"]\nseed = 3', "--seed is that of --walk"),
         ('codecs = ["jpeg"]\nrate_side = "below"', "--rate-side is about rates"),
         ('bpp = [1]\ndescription = "x"', "names no codecs"),
+        ('codecs = ["jpeg"]\nchain = ["webp:80"]', "has both codecs and chain: a chain names its codecs itself, leave"),
         ("codecs = ", "can't be read as TOML"),
         ('codecs = ["jpeg"]\nbpp = [1]\nwalk = "1:2"', "--bpp and --walk both say"),
         ('codecs = ["jpeg"]\nbpp = [1]\nrate_by = "images"', "invalid choice: 'images'"),
@@ -166,6 +167,22 @@ def test_what_is_wrong_in_a_file_is_one_sentence(text, sentence, folder, tmp_pat
     assert sentence in str(error.value)
     assert str(error.value).endswith(".")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_figure_is_drawn_again_with_other_published_curves(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.run_figures.save", lambda figure, path: path.with_suffix(".png").touch())
+    drawn = []
+    monkeypatch.setattr("bench.plots_rd.rd", lambda points, beside, note: drawn.append({*beside.get("codec", ())}))
+    (tmp_path / "kodak").mkdir()
+    save_png(tmp_path / "kodak" / "a.png", astronaut()[:192, :200])
+    path = tmp_path / "mine.toml"
+    for published in ('["vtm"]', '["vtm"]', '["vtm", "hm"]', "", "", '["vtm"]'):
+        line = f"published = {published}" if published else ""
+        path.write_text(f'codecs = ["jpeg:50"]\nreports = ["rd"]\ngenerations = 1\n{line}')
+        assert experiment.main([str(path), *arguments(tmp_path / "kodak", tmp_path / "run", "--quiet")]) == 0
+        (tmp_path / "run" / "figures" / "rd.pdf").touch()
+    assert drawn == [{"vtm"}, {"vtm", "hm"}, set(), {"vtm"}]
 
 
 @pytest.mark.parametrize("more", [[], ["--dry-run"]])

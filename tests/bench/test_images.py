@@ -10,6 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from PIL import ImageOps
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from bench.codec import BenchError
 from bench.images import load_image, pixel_sha256
@@ -38,6 +39,22 @@ def on_white(colour, alpha):
     """Composited in float64."""
     part = alpha[..., None] / 255
     return np.floor(colour * part + 255 * (1 - part) + 0.5).astype(np.uint8)
+
+
+def tiff(samples, photometric, *, orientation=1, planar=1, extra=(), bits=None, prefix=b"II"):
+    """(H, W, C) uint8 or uint16 samples as TIFF without compression, with any tags."""
+    height, width, channels = samples.shape
+    data = samples.astype(samples.dtype.newbyteorder(">" if prefix == b"MM" else "<"))
+    strips = [data[:, :, c].tobytes() for c in range(channels)] if planar == 2 else [data.tobytes()]
+    tags = ImageFileDirectory_v2(prefix=prefix)
+    values = {256: width, 257: height, 258: (bits or 8 * samples.itemsize,) * channels, 259: 1, 262: photometric}
+    values |= {274: orientation, 277: channels, 278: height, 279: tuple(map(len, strips)), 284: planar, 338: extra}
+    for tag, value in values.items():
+        if value != ():
+            tags[tag] = value
+    tags[273] = tuple(sum(map(len, strips[:place])) for place in range(len(strips)))  # Pillow adds where they begin
+    head = prefix + (b"\0*\0\0\0\x08" if prefix == b"MM" else b"*\0\x08\0\0\0")
+    return head + tags.tobytes(8) + b"".join(strips)
 
 
 def test_rgb_is_taken_as_it_is(write):
@@ -123,21 +140,77 @@ def test_16_bit_grey_pgm(tmp_path):
     np.testing.assert_array_equal(load_image(tmp_path / "deep.pgm").pixels, np.repeat(expected, 3, axis=2))
 
 
-def test_16_bit_grey_and_alpha(tmp_path):
-    """PNG colour type 4, which neither library here writes: assembled by hand."""
+def png_16_bit(samples, colour_type, transparent=()):
+    """(H, W, C) uint16 samples as PNG of a kind that neither library here writes, as that with a transparent value."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    samples = DEEP[:, :, :2].astype(">u2")
-    rows = b"".join(b"\0" + row.tobytes() for row in samples)
-    header = struct.pack(">IIBBBBB", 14, 9, 16, 4, 0, 0, 0)
-    png = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    (tmp_path / "la.png").write_bytes(b"\x89PNG\r\n\x1a\n" + png)
-    grey, alpha = (np.floor(samples[:, :, i] / 257 + 0.5) for i in (0, 1))
-    np.testing.assert_array_equal(
-        load_image(tmp_path / "la.png").pixels, on_white(np.repeat(grey[..., None], 3, axis=2), alpha)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    header = struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], 16, colour_type, 0, 0, 0)
+    hidden = chunk(b"tRNS", struct.pack(f">{len(transparent)}H", *transparent)) if transparent else b""
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + hidden
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
     )
+
+
+def rounded(samples):
+    return np.floor(samples / 257 + 0.5).astype(np.uint8)
+
+
+def test_16_bit_grey_and_alpha(tmp_path):
+    (tmp_path / "la.png").write_bytes(png_16_bit(DEEP[:, :, :2], 4))
+    grey, alpha = rounded(DEEP[:, :, :1]), rounded(DEEP[:, :, 1])
+    np.testing.assert_array_equal(load_image(tmp_path / "la.png").pixels, on_white(np.repeat(grey, 3, axis=2), alpha))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_transparent_value_of_a_16_bit_png(tmp_path, channels):
+    """It counts in all of its bits: what is another value of equal high bytes stays."""
+    samples = DEEP[:, :, :channels].copy()
+    samples[0, 0], samples[0, 1] = samples[3, 4], samples[3, 4] ^ 1
+    path = tmp_path / "deep.png"
+    path.write_bytes(png_16_bit(samples, channels - 1, tuple(map(int, samples[3, 4]))))
+    expected = rounded(samples) * np.ones((1, 1, 3), np.uint8)
+    expected[0, 0] = expected[3, 4] = 255
+    image = load_image(path)
+    np.testing.assert_array_equal(image.pixels, expected)
+    assert "composited on white" in image.note
+
+
+def test_16_bit_grey_tiff_in_which_0_is_white(tmp_path):
+    (tmp_path / "deep.tif").write_bytes(tiff(DEEP[:, :, :1], 0))
+    expected = np.repeat(rounded(65535 - DEEP[:, :, :1]), 3, axis=2)
+    np.testing.assert_array_equal(load_image(tmp_path / "deep.tif").pixels, expected)
+
+
+@pytest.mark.parametrize("prefix", [b"II", b"MM"])
+def test_a_channel_of_a_16_bit_tiff_that_is_no_alpha_is_left_out(tmp_path, prefix):
+    for extra, expected in (
+        ((0,), rounded(DEEP[:, :, :3])),
+        ((2,), on_white(rounded(DEEP[:, :, :3]), rounded(DEEP[:, :, 3]))),
+    ):
+        (tmp_path / "deep.tif").write_bytes(tiff(DEEP, 2, extra=extra, prefix=prefix))
+        np.testing.assert_array_equal(load_image(tmp_path / "deep.tif").pixels, expected)
+
+
+@pytest.mark.parametrize(
+    ("samples", "options", "words"),
+    [
+        (DEEP[:, :, :3], {"planar": 2}, "16-bit TIFF with a plane for each channel"),
+        (DEEP, {"planar": 2, "extra": (2,)}, "16-bit TIFF with a plane for each channel"),
+        (DEEP, {"extra": (1,)}, "16-bit TIFF with premultiplied alpha"),
+        (DEEP[:, :, :1], {"bits": 12}, "TIFF with 12 bits a sample"),
+    ],
+)
+def test_tiffs_that_cannot_be_read_in_full_are_refused(tmp_path, samples, options, words):
+    (tmp_path / "deep.tif").write_bytes(tiff(samples, 1 if samples.shape[2] == 1 else 2, **options))
+    with pytest.raises(BenchError, match=rf"deep\.tif: {words} cannot be read in full; convert it to an 8-bit RGB PNG"):
+        load_image(tmp_path / "deep.tif")
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -150,6 +223,21 @@ def test_exif_orientation(write, orientation):
         np.testing.assert_array_equal(image.pixels, np.asarray(ImageOps.exif_transpose(file)))
     assert image.pixels.flags.c_contiguous
     assert image.note == ("" if orientation == 1 else "EXIF orientation applied")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("deep", [False, True], ids=["8 bits", "16 bits"])
+@pytest.mark.parametrize("colour", [False, True], ids=["grey", "rgb"])
+def test_a_tiff_is_turned_as_a_png_is(write, tmp_path, orientation, deep, colour):
+    samples = (DEEP if deep else DEEP.astype(np.uint8))[:, :, : 3 if colour else 1]
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    (tmp_path / "photo.tif").write_bytes(tiff(samples, 2 if colour else 1, orientation=orientation))
+    image = load_image(tmp_path / "photo.tif")
+    rounded = np.floor(samples / (257 if deep else 1) + 0.5).astype(np.uint8)
+    upright = load_image(write(rounded[:, :, 0] if not colour else rounded, "upright.png", exif=exif))
+    np.testing.assert_array_equal(image.pixels, upright.pixels)
+    assert ("EXIF orientation applied" in image.note) == (orientation > 1)
 
 
 def test_icc_profile_changes_no_pixel(write):

@@ -102,6 +102,18 @@ def test_one_encoding_at_several_qualities_is_drawn_as_rate_and_distortion(count
 
 
 @pytest.mark.usefixtures("here")
+def test_a_hand_over_at_a_quality_and_at_a_rate(folder, tmp_path, capsys):
+    """The generations at a quality have no rate to miss, and the table says so."""
+    command = ["--chain", "jpeg:75,webp@1bpp", "--dataset", str(folder), "--generations", "4", "--jobs", "1"]
+    assert reencode.main([*command, "--out", str(tmp_path / "run")]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()[:1].isdigit()][1:4]
+    assert [row[:3] for row in rows] == [["1", "jpeg", "-"], ["2", "webp", "1.0000"], ["4", "webp", "1.0000"]]
+    assert rows[0][2:5] == ["-"] * 3
+    found = table(tmp_path / "run").query("generation == 4")
+    assert rows[2][3:5] == [f"{found['miss'].mean():+.2%}", f"{found['encodes'].mean():.1f}"]
+
+
+@pytest.mark.usefixtures("here")
 def test_other_options_on_the_same_folder_keep_and_use_what_matches(folder, tmp_path, capsys):
     out = tmp_path / "run"
     reencode.main(arguments(folder, out, "jpeg:50", "--quiet"))
@@ -116,6 +128,30 @@ def test_other_options_on_the_same_folder_keep_and_use_what_matches(folder, tmp_
     assert "0 done before, 4 to code" in capsys.readouterr().out
     reencode.main(arguments(folder, out, "jpeg:60", "--snapshots", "none"))
     assert "4 done before, 0 to code" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("here")
+def test_two_wishes_for_pixels_by_turns_are_coded_once(folder, tmp_path, capsys):
+    """What has finished stays as it is, of a codec that gives something else each time as well."""
+    tables = []
+    for snapshots, coded in (("0,1", 4), ("3", 4), ("0,1", 0), ("3", 0), ("0,1,3", 0)):
+        assert (
+            reencode.main(arguments(folder, tmp_path / "run", "synthetic_codecs:Noisy", "--snapshots", snapshots)) == 0
+        )
+        assert f"{coded} to code" in capsys.readouterr().out
+        tables.append(table(tmp_path / "run"))
+    for later in tables[2:]:
+        pd.testing.assert_frame_equal(later, tables[1])
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems elsewhere take no such names")
+def test_a_file_name_that_is_not_utf_8(tmp_path):
+    folder = tmp_path / os.fsdecode(b"th\xe9")
+    folder.mkdir()
+    save_png(folder / os.fsdecode(b"caf\xe9.png"), astronaut()[:170, :180])
+    assert reencode.main(arguments(folder, tmp_path / "run", "jpeg:50")) == 0
+    assert set(table(tmp_path / "run")["image"]) == {"caf\ufffd"}
 
 
 @pytest.mark.usefixtures("here")
@@ -269,11 +305,19 @@ def test_default_folders_of_different_runs_differ(folder, tmp_path, monkeypatch)
         shutil.copytree(folder, tmp_path / name / "set")
         shutil.copy(SHIPPED / "iat-compact.safetensors", tmp_path / name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_DATA", "data")
     sets = ["set", "d1/set", "d2/set", "set,d1/set", "sample", "sample,d1/set", "d1/set/im0.png", "d2/set/im0.png"]
     names = [folder_of("--codec", "jpeg:75", "--dataset", name) for name in sets]
     assert names[0] == folder_of("--codec", "jpeg:75", "--dataset", str(folder)) == "set_jpeg-75_2"
     assert names[1] == folder_of("--codec", "jpeg:75", "--dataset", str(tmp_path / "d1" / "set"))
     assert re.fullmatch(r"set-[0-9a-f]{6}_jpeg-75_2", names[1])
+    for name in ("фото", "写真", "set+sample", "kodak", "data/kodak", "a b", "a-b"):
+        shutil.copytree(folder, tmp_path / name)
+    shutil.copy(folder / "im0.png", tmp_path / "a-b.png")
+    shutil.copy(folder / "im0.png", tmp_path / "a-b.bmp")
+    more = ["фото", "写真", "./set+sample", "set,sample", "kodak", "./kodak", "a b", "a-b", "a-b.png", "a-b.bmp"]
+    names += [folder_of("--codec", "jpeg:75", "--dataset", name) for name in more]
+    assert {"set+sample_jpeg-75_2", "kodak_jpeg-75_2", "a-b_jpeg-75_2"} < {*names}
     weights = [[], *(["--checkpoint", name] for name in ("iat-stable", "d1/iat-compact.safetensors"))]
     weights += [["--checkpoint", "d2/iat-compact.safetensors"], ["--quality", ",".join(f"0.{n}" for n in range(1, 9))]]
     names += [folder_of("--codec", "iat", *more) for more in weights]

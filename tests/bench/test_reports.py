@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
+import shutil
+from pathlib import Path
 
 import pytest
 from pngs import save_png
@@ -10,6 +13,7 @@ from skimage.data import astronaut
 
 from bench import plots, reencode, reports, run
 from bench.runner import run_tasks
+from bench.snapshots import intact
 
 
 @pytest.fixture
@@ -98,10 +102,21 @@ def test_without_a_source_or_without_a_generation_there_is_no_contact_sheet(star
     assert not (tmp_path / "run" / "figures" / "contact_sheet.png").exists()
 
 
-def test_a_source_that_one_chain_keeps_is_that_of_all(start, columns):
-    """Coarse comes first on the sheet and has no source of its own; of Drift generation 1 is kept as well."""
-    start("--quiet", "--snapshots", "0,1,2", "--codec", "synthetic_codecs:Drift")
-    start("--quiet", "--snapshots", "2", "--codec", "synthetic_codecs:Coarse,synthetic_codecs:Drift")
-    _, (shown, _, blank) = columns
-    assert shown == ["source", "generation 1", "generation 2"]
-    assert len(blank) == 1
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:20])])
+@pytest.mark.parametrize("snapshots", ["0,1", "none"])
+def test_pixels_that_nobody_asks_for_are_not_looked_at(start, columns, snapshots, damage, tmp_path):
+    """Those that are asked for are coded again where they are gone."""
+    drift = ("--codec", "synthetic_codecs:Drift", "--quiet", "--snapshots")
+    start(*drift, "0,1,2")
+    chains = [json.loads(path.read_text())["chain"] for path in (tmp_path / "run" / "chains").iterdir()]
+    keep = {chain["snapshots"][n]["name"] for chain in chains for n in "01"}
+    for path in (tmp_path / "run" / "snapshots").iterdir():
+        if snapshots == "none" or path.name not in keep:
+            damage(path)
+    shutil.rmtree(tmp_path / "run" / "figures")
+    columns.clear()
+    assert start(*drift, snapshots) == 0
+    assert [shown for shown, _, _ in columns] == [["source", "generation 1"]] * (snapshots != "none")
+    assert start(*drift, "0,1,2") == 0
+    for chain in chains:
+        assert all(intact(tmp_path / "run" / "snapshots", file) for file in chain["snapshots"].values())

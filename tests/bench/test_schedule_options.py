@@ -133,6 +133,7 @@ def test_a_file_of_rates(tmp_path):
         (["--quality", "1.5"], "must be a whole number"),
         (["--rate-by", "dataset"], "--rate-by dataset chooses a quality by rate"),
         (["--rate-by", "dataset", "--drift", "quality:1:9"], "--rate-by dataset chooses a quality by rate"),
+        (["--rate-by", "dataset", "--schedule", "quality:9,8"], "--rate-by dataset chooses a quality by rate"),
         (["--rate-hold", "0.05"], "--rate-hold is about rates"),
         (["--rate-hold", "0.05", "--drift", "quality:1:9"], "--rate-hold is about rates"),
         (["--bpp", "1", "--rate-hold", "much"], "--rate-hold needs a share from 0.005 to below 1, as 0.05 or 5%, got"),
