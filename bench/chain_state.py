@@ -16,6 +16,7 @@ from bench.columns import NAMES
 from bench.edits import apply_all
 from bench.images import pixel_sha256
 from bench.metrics import Reference, mse, psnr
+from bench.own_code import whole_identity
 from bench.ratecontrol import Start
 from bench.schedule import Schedule, fit
 
@@ -181,7 +182,7 @@ class ChainState:
 
 def codec_id(codec: Codec) -> str:
     """Sixteen hexadecimal digits that stand for a codec and its whole identity."""
-    return identity_id(codec.name, codec.identity())
+    return identity_id(codec.name, whole_identity(codec))
 
 
 def identity_id(name: str, identity: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.codec import BenchError, Codec, CodecUnavailable, one_sentence
+from bench.own_code import whole_identity
 from bench.registry import CodecSpec, available, create, identity
 from bench.schedule import Planned, Schedule
 
@@ -102,7 +103,7 @@ class Settings:
 
 def identity_of(codec: Codec) -> dict[str, Any]:
     """Name and identity of a codec, as they stand in a chain's key."""
-    return {"name": codec.name, "identity": codec.identity()}
+    return {"name": codec.name, "identity": whole_identity(codec)}
 
 
 def hints_of(codecs: Sequence[Codec]) -> tuple[str, ...]:
