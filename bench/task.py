@@ -122,6 +122,16 @@ def _hint_of(codec: Codec) -> str:
 @lru_cache(maxsize=32)
 def make_codec(spec: CodecSpec, settings: Settings) -> Codec:
     """A codec, made once a process: loading a checkpoint takes longer than many a chain."""
+    return _new_codec(spec, settings)
+
+
+@lru_cache(maxsize=1)
+def other_codec(spec: CodecSpec, settings: Settings) -> Codec:
+    """Another instance of a codec, that only decodes; a process holds one, as it may be large."""
+    return _new_codec(spec, settings)
+
+
+def _new_codec(spec: CodecSpec, settings: Settings) -> Codec:
     names = ("device", "threads", "timeout", "checkpoint")
     context = {name: value for name in names if (value := getattr(settings, name)) is not None}
     return create(spec, context)

@@ -124,3 +124,104 @@ def test_built_in_codecs_keep_their_identity(name: str) -> None:
 
 def test_every_registered_codec_is_built_in() -> None:
     assert {entry.target.partition(".")[0] for entry in BUILTIN.values()} == {"baselines"}
+
+
+HIDDEN = """
+import numpy
+from bench.codec import Codec, QualityScale
+
+class Keeps(Codec):
+    '''Keeps the image to itself.'''
+    name = "keeps"
+    quality = QualityScale(low=1, high=9, integer=True, default=5)
+    made = 0
+    def __init__(self):
+        type(self).made += 1
+    def identity(self):
+        return {}
+    def encode(self, image, quality):
+        self.image = image
+        return b"x"
+    def decode(self, stream):
+        return self.image
+
+class Sums(Keeps):
+    '''Adds what was encoded before.'''
+    name = "sums"
+    before = numpy.zeros((10, 10, 3), "u1")
+    def encode(self, image, quality):
+        self.before = image
+        return image.tobytes()
+    def decode(self, stream):
+        return numpy.frombuffer(stream, "u1").reshape(10, 10, 3) | self.before[::-1]
+
+class Once(Keeps):
+    '''There can be only one.'''
+    name = "once"
+    def __init__(self):
+        super().__init__()
+        if self.made > 1:
+            raise OSError("the device is taken")
+
+class Chance(Sums):
+    name = "chance"
+    deterministic = False
+
+class Empty(Keeps):
+    name = "empty"
+    def encode(self, image, quality):
+        self.image = image
+        return b""
+
+class Honest(Sums):
+    name = "honest"
+    def decode(self, stream):
+        return numpy.frombuffer(stream, "u1").reshape(10, 10, 3)
+"""
+ONLY = "decode may use nothing but the bytes."
+REASONS = {
+    "Keeps": f"keeps: another instance can't decode this stream (decode raised AttributeError: 'Keeps' object has no "
+    f"attribute 'image'): {ONLY}",
+    "Sums": f"sums: another instance decodes this stream to other pixels: {ONLY}",
+    "Once": "once: another instance can't decode this stream (hidden:Once: its constructor raised OSError",
+    "Empty": "empty: encode returned an empty stream.",
+}
+
+
+def hidden(monkeypatch: pytest.MonkeyPatch, *names: str) -> tuple[int, pd.DataFrame]:
+    from bench.task import other_codec
+
+    Path("hidden.py").write_text(HIDDEN, encoding="utf-8")
+    monkeypatch.delitem(sys.modules, "hidden", raising=False)
+    save(monkeypatch, BASE, CODEC)
+    other_codec.cache_clear()
+    chains = ["--chain" if len(names) > 1 else "--codec", ",".join(f"hidden:{name}" for name in names)]
+    code = call(reencode.main, [*chains, "--dataset", "one.png", "--generations", "3", "--out", "run"])
+    return code, pd.read_parquet(Path("run", "generations.parquet")).sort_values("generation", ignore_index=True)
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_a_decoder_that_needs_more_than_the_bytes_fails(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, table = hidden(monkeypatch, name)
+    assert code == 1
+    assert list(table["status"]) == ["failed", "not_reached", "not_reached"]
+    assert table["reason"][0].startswith(REASONS[name])
+
+
+def test_one_more_instance_decodes_and_no_third(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, table = hidden(monkeypatch, "Honest")
+    assert code == 0
+    assert list(table["mse"]) == [0] * 3
+    assert sys.modules["hidden"].Honest.made == 2
+
+
+def test_chance_is_not_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hidden(monkeypatch, "Chance")[0] == 0
+    assert sys.modules["hidden"].Chance.made == 1
+
+
+def test_each_codec_of_a_hand_over_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, table = hidden(monkeypatch, "Honest", "Sums")
+    assert code == 1
+    assert list(table["status"]) == ["ok", "failed", "not_reached"]
+    assert table["reason"][1] == REASONS["Sums"]
