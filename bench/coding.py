@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -180,7 +182,19 @@ class Calls:
             reason = f"{codec.name}: {call} ran out of memory."
         except (Exception, SystemExit) as error:
             reason = one_line(f"{codec.name}: {call} raised {type(error).__name__}: {error}")
+            reason = f"{reason.removesuffix('.')}{_place(error, codec)}."
         raise GenerationFailed(reason, sent)
+
+
+def _place(error: BaseException, codec: Codec) -> str:
+    """Where in the codec's own modules an exception came from: " (file.py:17)", or "" where it came from elsewhere."""
+    modules = {cls.__module__ for cls in type(codec).__mro__} - {Codec.__module__, "builtins"}
+    lines = [
+        f" ({Path(frame.f_code.co_filename).name}:{line})"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__") in modules
+    ]
+    return lines[-1] if lines else ""
 
 
 def start_of(image: Image, carrier: str) -> Carried:

@@ -34,13 +34,14 @@ def shown(generations: int, candidates: Sequence[int]) -> list[int]:
     return sorted({*(number for number in candidates if number <= generations), generations})
 
 
-def by_generation(means: pd.DataFrame, rows: Sequence[int], dropped: pd.DataFrame) -> str:
+def by_generation(means: pd.DataFrame, rows: Sequence[int], dropped: pd.DataFrame, reasons: bool = True) -> str:
     """The printed table: a block for each codec and schedule, a line for each generation in ``rows``.
 
     Args:
         means: as from ``bench.rd.generation_means``.
         rows: generations.
         dropped: as from ``bench.rd.common_images``; named below the table.
+        reasons: whether with the reasons, see ``bench.rd.left_out``.
     """
     blocks = []
     means = with_change(means)
@@ -60,7 +61,7 @@ def by_generation(means: pd.DataFrame, rows: Sequence[int], dropped: pd.DataFram
             blocks.append(f"  {row['generation']:>10}{codec}{cells}")
         blocks += _without_lossless(part[part["generation"].isin(rows)])
         blocks.append("")
-    blocks += left_out(dropped)
+    blocks += left_out(dropped, reasons)
     return "\n".join(blocks).rstrip()
 
 

@@ -108,7 +108,8 @@ def generations(results: Results, say: Say) -> None:
     """The table by generation; curves over generations; a contact sheet; what edits cost by themselves."""
     task = results.stored[0][0]
     rows = shown(task.generations, SHOWN)
-    say(Text(lambda: by_generation(results.means, rows, results.common.dropped)))
+    # Why chains failed is said once, at the end of the run.
+    say(Text(lambda: by_generation(results.means, rows, results.common.dropped, False)))
     edits = task.schedule.steps(task.generations)[-1].edits
     if edits:
         say(Text(lambda: "\n" + results.kept("edits.txt", lambda: cost_table(_sources(results), edits, rows))))

@@ -118,9 +118,7 @@ def execute(wanted: Request) -> int:
         reason = next(record["reason"] for record in chain.records if record["status"] == "failed")
         print(f"Failed: {task.image}, {task.schedule.text}: {reason}", file=sys.stderr)
     say(_how(records, len(missing), time.perf_counter() - started))
-    say(
-        f"Everything is in {store.root}: run.json, generations.parquet, generations.csv, figures/, snapshots/, chains/."
-    )
+    say(f"Everything is in {store.root}: {', '.join(_made(store.root))}.")
     return SOME_FAILED if failed else OK
 
 
@@ -128,6 +126,13 @@ def _finish(
     wanted: Request, tasks: Sequence[Task], coded: int, store: Store, book: Book, started: float
 ) -> tuple[list[Record], list[tuple[Task, StoredChain]]]:
     """Make tables and reports of chains that are all in the store; return the records, and chains that failed."""
+def _made(root: Path) -> list[str]:
+    """What there is in a run folder; of folders those that hold something."""
+    files = [name for name in ("run.json", "generations.parquet", "generations.csv") if (root / name).exists()]
+    folders = [name for name in ("figures", "snapshots", "chains") if (root / name).is_dir()]
+    return [*files, *(f"{name}/" for name in folders if any((root / name).iterdir()))]
+
+
     from bench import reports
 
     say = (lambda text: None) if wanted.quiet else print

@@ -165,7 +165,11 @@ def test_what_failed_for_one_codec_is_left_out_for_all_and_said(tmp_path, capsys
     assert reencode.main(arguments(folder, out, codecs)) == 1
     captured = capsys.readouterr()
     assert "Failed: bad, quality:0: fails: the stream is cut short." in captured.err
-    assert "Left out for all codecs: bad" in captured.out
+    because = "because of synthetic_codecs:Fails, quality 0, which failed."
+    assert f"Left out for all codecs: bad of set, {because}" in captured.out.replace(
+        "fails,", "synthetic_codecs:Fails,"
+    )
+    assert f"Everything is in {out}: run.json, generations.parquet, generations.csv, figures/, " in captured.out
     assert "drift, quality 0 (set, one image)" in captured.out.replace("synthetic_codecs:Drift", "drift")
     found = table(out)
     assert len(found) == 2 * 2 * 5
