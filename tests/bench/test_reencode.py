@@ -254,6 +254,52 @@ def test_unreadable_images_and_empty_folders(content, tmp_path):
         reencode.main(arguments(folder, tmp_path / "run", "jpeg"))
 
 
+@pytest.fixture
+def damaged(tmp_path):
+    """A folder of two images and two that can't be read."""
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    for name in ("a", "b", "cut"):
+        save_png(folder / f"{name}.png", np.full((20, 20, 3), 90, np.uint8))
+    (folder / "cut.png").write_bytes((folder / "cut.png").read_bytes()[:60])
+    (folder / "x.jpg").write_bytes(b"not an image")
+    return folder
+
+
+BAD = "cut.png (damaged or cut short), x.jpg (not an image in a format that can be read here)"
+
+
+def test_all_images_that_cannot_be_read_are_named(damaged, tmp_path):
+    with pytest.raises(BenchError) as error:
+        reencode.main(arguments(damaged, tmp_path / "run", "jpeg"))
+    advice = "Remove them, or add --skip-unreadable."
+    assert str(error.value) == f"2 of 4 images in bad can't be read: {BAD}. {advice}"
+    assert not (tmp_path / "run").exists()
+    for number in range(10):
+        (damaged / f"y{number}.png").write_bytes(b"")
+    with pytest.raises(BenchError, match=r"12 of 14 images in bad can't be read: cut.png .*y7.png .*\), and 2 more\."):
+        reencode.main(arguments(damaged, tmp_path / "run", "jpeg"))
+    (damaged / "a.png").unlink()
+    (damaged / "b.png").unlink()
+    with pytest.raises(BenchError, match=r"12 of 12 images .* Choose another folder with --dataset\."):
+        reencode.main(arguments(damaged, tmp_path / "run", "jpeg", "--skip-unreadable"))
+
+
+@pytest.mark.usefixtures("here")
+def test_images_that_cannot_be_read_are_skipped_where_that_is_asked_for(damaged, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert reencode.main(arguments(damaged, out, "jpeg", "--skip-unreadable")) == 0
+    captured = capsys.readouterr()
+    assert f"Skipped, as they can't be read: {BAD}.\n" in captured.err
+    assert "2 images" in captured.out
+    assert set(table(out)["image"]) == {"a", "b"}
+    book = json.loads((out / "run.json").read_text())
+    assert list(book["skipped"]) == ["cut.png", "x.jpg"]
+    assert [one["image"] for one in book["images"]] == ["a", "b"]
+    assert reencode.main(arguments(damaged, out, "jpeg", "--skip-unreadable", "--dry-run")) == 0
+    assert "Skipped" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("here")
 def test_the_default_folder_says_what_is_in_it(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
