@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from bench import published, tables
-from bench.bdshow import FORMATS, render
+from bench.bdshow import FORMATS, published_list, render
 from bench.bootstrap import resample_count
-from bench.cli import OK, Parser, run
+from bench.cli import OK, Parser, run, whole_number
 from bench.codec import BenchError
 from bench.columns import NAMES
 from bench.compare import Pair, anchor_of, compare, named, with_intervals
@@ -33,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; ``argv`` without the program's name. Returns the exit code, raises BenchError."""
     args = _parser().parse_args(argv)
     if args.list_published:
-        listing = published.names(args.dataset)
-        _write(listing.to_string(index=False, float_format="{:.4g}".format) + "\n", args.output)
+        _write(published_list(published.names(args.dataset), args.verbose), args.output)
         return OK
     result, dropped = _compare(args)
     _write(render(result, dropped, args.format), args.output)
@@ -62,10 +61,11 @@ def _parser() -> argparse.ArgumentParser:
         "--published", action="append", default=[], metavar="NAME", help="add published curves (commas)"
     )
     parser.add_argument("--list-published", action="store_true", help="list the published curves and leave")
+    parser.add_argument("--verbose", action="store_true", help="with --list-published: their sources as well")
     parser.add_argument(
         "--bootstrap", type=resample_count, metavar="N", help="95 %% interval over images, N resamples, at least 100"
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of --bootstrap (default: 0)")
+    parser.add_argument("--seed", type=whole_number, default=0, help="seed of --bootstrap (default: 0)")
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to the terminal")
     return parser

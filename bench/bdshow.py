@@ -30,6 +30,26 @@ def render(result: pd.DataFrame, dropped: pd.DataFrame, form: str) -> str:
     return _text(result, dropped)
 
 
+def published_list(listing: pd.DataFrame, sources: bool) -> str:
+    """The published curves for people, a block a dataset; what is wrong with some of them is said below.
+
+    Args:
+        listing: as from ``bench.published.names``.
+        sources: whether a line below each says where it is from.
+    """
+    width = max(len(codec) for codec in listing["codec"]) + 1  # room for a star
+    lines: list[str] = []
+    for dataset, part in listing.groupby("dataset", sort=False):
+        lines.append(f"{dataset:{width + 2}}  {'points':>6}  bpp")
+        for row in part.to_dict("records"):
+            name = row["codec"] + ("*" if row["problem"] else "")
+            lines.append(f"  {name:{width}}  {row['points']:>6}  {row['bpp_min']:.3g} to {row['bpp_max']:.3g}")
+            lines += [f"    {row['source']}"] if sources else []
+        lines.append("")
+    lines += [f"* {problem}" for problem in dict.fromkeys(filter(None, listing["problem"]))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): _json_value(value) for name, value in row.items()} for row in table.to_dict("records")]
 

@@ -7,7 +7,7 @@ and where it is asked for, what the decoder gave before rounding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +53,7 @@ def run_chain(
     advance: Callable[[int], None] = lambda generations: None,
     timeout: float | None = None,
     may_exit: bool = False,
+    others: Mapping[int, Callable[[], Codec]] | None = None,
 ) -> Chain:
     """Code an image ``generations`` times and measure every generation.
 
@@ -75,6 +76,8 @@ def run_chain(
         advance: called with the number of generations just finished, for a progress bar.
         timeout: seconds one encode or decode may take.
         may_exit: see ``bench.limits.time_limit``.
+        others: by the position of a codec, what gives another instance of it. That one must decode the first stream of
+            the codec to the same pixels, or the generation fails: a decoder needs nothing but the stream.
 
     Raises:
         BenchError: the source is not an image, a quality is off its codec's scale, or a codec can't do with the
@@ -83,7 +86,7 @@ def run_chain(
     source = check_image(source, "source")
     for codec in codecs:
         check_carrier(codec, carrier)
-    run = ChainState(codecs, source, schedule, generations, carrier, Calls(timeout, may_exit))
+    run = ChainState(codecs, source, schedule, generations, carrier, Calls(timeout, may_exit), others)
     reference = reference or Reference(source)
     repeatable = all(codec.deterministic for codec in codecs)
     kept: set[str] = set()

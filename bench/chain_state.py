@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from bench.columns import NAMES
 from bench.edits import apply_all
 from bench.images import pixel_sha256
 from bench.metrics import Reference, mse, psnr
+from bench.own_code import whole_identity
 from bench.ratecontrol import Start
 from bench.schedule import Schedule, fit
 
@@ -41,8 +42,10 @@ class ChainState:
         generations: int,
         carrier: str = "uint8",
         calls: Calls | None = None,
+        others: Mapping[int, Callable[[], Codec]] | None = None,
     ) -> None:
         self.codecs = codecs
+        self.others = dict(others or {})
         self.steps = fit(schedule.steps(generations), codecs)
         self.ids = [codec_id(codec) for codec in codecs]
         self.blank: Record = dict.fromkeys(NAMES) | {"schedule": schedule.text, "carrier": carrier}
@@ -76,6 +79,9 @@ class ChainState:
             record.update(height=before.shape[0], width=before.shape[1])
             coded = self._code(generation)
             record.update(_sent(coded.sent, before), decode_s=coded.decode_s)
+            other = self.others.pop(self.steps[generation - 1].codec, None)
+            if other is not None:
+                self.calls.decode_again(self.codecs[self.steps[generation - 1].codec], other, coded, self.carried)
             self.first = coded.pixels if self.first is None else self.first
             record.update(_measures(reference, coded.pixels, before, self.first))
         except GenerationFailed as failure:
@@ -181,7 +187,7 @@ class ChainState:
 
 def codec_id(codec: Codec) -> str:
     """Sixteen hexadecimal digits that stand for a codec and its whole identity."""
-    return identity_id(codec.name, codec.identity())
+    return identity_id(codec.name, whole_identity(codec))
 
 
 def identity_id(name: str, identity: Mapping[str, Any]) -> str:

@@ -55,6 +55,14 @@ def positive_int(text: str) -> int:
     return value
 
 
+def whole_number(text: str) -> int:
+    """An argparse type: a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+
+
 def call(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
     """Return the exit code of ``main(argv)``; a BenchError, a full disk or Ctrl-C becomes one sentence on stderr.
 

@@ -10,7 +10,7 @@ from numbers import Real
 from typing import Any
 
 from bench import registry
-from bench.cli import Parser, run
+from bench.cli import OK, SOME_FAILED, Parser, run
 from bench.codec import BenchError, QualityScale, one_sentence
 from bench.options import parameters
 
@@ -100,7 +100,7 @@ def as_text(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """List codecs; the exit code is 0 whether or not they are available."""
+    """List codecs; return 0, or 1 where one that was named can't run here."""
     parser = Parser(prog="python -m bench.codecs", description=__doc__, epilog=EPILOG)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these codecs; all where none is named")
     parser.add_argument("--json", action="store_true", help="print a JSON array instead of a table")
@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = [registry.parse_spec(text).text for text in args.names] or list(registry.entries())
     rows = [describe(name) for name in names]
     print(json.dumps(rows, indent=2) if args.json else as_text(rows))
-    return 0
+    return SOME_FAILED if args.names and not all(row["available"] for row in rows) else OK
 
 
 if __name__ == "__main__":

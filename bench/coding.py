@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,6 +121,8 @@ class Calls:
         stream, seconds = self._timed(codec, "encode", None, lambda: call(given, quality))
         if not isinstance(stream, bytes):
             raise GenerationFailed(f"{codec.name}: encode returned {type(stream).__name__} instead of bytes.")
+        if not stream:
+            raise GenerationFailed(f"{codec.name}: encode returned an empty stream.")
         return stream, seconds
 
     def decode(self, codec: Codec, sent: Sent, image: Carried) -> tuple[Carried, float]:
@@ -137,6 +141,28 @@ class Calls:
             raise GenerationFailed(f"{codec.name}: decode returned values that are not finite.", sent)
         # A copy: the array may be a buffer that the codec uses again.
         return decoded.copy(order="C"), seconds
+
+    def decode_again(self, codec: Codec, make: Callable[[], Codec], coded: Coded, image: Carried) -> None:
+        """Raise GenerationFailed where another instance does not decode a stream to the same pixels.
+
+        Args:
+            codec: that coded it.
+            make: gives the other instance.
+            coded: what ``codec`` gave.
+            image: what it was given.
+        """
+        rule = "decode may use nothing but the bytes."
+        try:
+            other = self._guarded(codec, "making another instance", coded.sent, make)
+            found, _ = self.decode(other, coded.sent, image)
+        except GenerationFailed as failure:
+            why = str(failure).removeprefix(f"{codec.name}: ").rstrip(".")
+            reason = f"{codec.name}: another instance can't decode this stream ({why}): {rule}"
+            raise GenerationFailed(reason, coded.sent) from None
+        if not np.array_equal(found, coded.carried):
+            raise GenerationFailed(
+                f"{codec.name}: another instance decodes this stream to other pixels: {rule}", coded.sent
+            )
 
     def _timed(self, codec: Codec, call: str, sent: Sent | None, work: Callable[[], Any]) -> tuple[Any, float]:
         def timed() -> tuple[Any, float]:
@@ -158,7 +184,19 @@ class Calls:
             reason = f"{codec.name}: {call} ran out of memory."
         except (Exception, SystemExit) as error:
             reason = one_line(f"{codec.name}: {call} raised {type(error).__name__}: {error}")
+            reason = f"{reason.removesuffix('.')}{_place(error, codec)}."
         raise GenerationFailed(reason, sent)
+
+
+def _place(error: BaseException, codec: Codec) -> str:
+    """Where in the codec's own modules an exception came from: " (file.py:17)", or "" where it came from elsewhere."""
+    modules = {cls.__module__ for cls in type(codec).__mro__} - {Codec.__module__, "builtins"}
+    lines = [
+        f" ({Path(frame.f_code.co_filename).name}:{line})"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__") in modules
+    ]
+    return lines[-1] if lines else ""
 
 
 def start_of(image: Image, carrier: str) -> Carried:

@@ -12,6 +12,7 @@ import difflib
 import importlib.util
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -146,9 +147,9 @@ def _load_set(spec: DatasetSpec, data_root: str | Path | None) -> Dataset:
         return _dataset(spec.name, [base / name for name in spec.bundled])
     folder = find_folder(spec, data_root)
     if folder is None:
-        places = " and ".join(str(root) for root in data_roots(data_root))
+        places = " nor under ".join(str(root) for root in data_roots(data_root))
         raise BenchError(
-            f"Dataset {spec.name} is not under {places}: run `python -m bench.datasets fetch {spec.name}`, or "
+            f"Dataset {spec.name} is neither under {places}: run `python -m bench.datasets fetch {spec.name}`, or "
             f"{where_to_get(spec)}."
         )
     files = _search(folder)
@@ -280,7 +281,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     fetching = commands.add_parser("fetch", help="download a set, verify its pixels and put it under the data root")
     fetching.add_argument("name", metavar="NAME", help=", ".join(SETS))
     _add_data_root(fetching)
-    options = parser.parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given and given[0] in SETS:
+        raise BenchError(f"To download {given[0]}, run `python -m bench.datasets fetch {given[0]}`.")
+    options = parser.parse_args(given)
     data_root = getattr(options, "data_root", None)
     if options.command == "fetch":
         from bench.download import fetch

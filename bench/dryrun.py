@@ -13,6 +13,7 @@ from pathlib import Path
 from bench import probe
 from bench.cli import OK, SOME_FAILED
 from bench.probe import Probe
+from bench.run import count
 from bench.schedule import Planned
 from bench.store import Store
 from bench.task import Settings, Task
@@ -34,7 +35,7 @@ def show(tasks: Sequence[Task], store: Store, settings: Settings, rate_by: str) 
         BenchError: an image can't be read.
     """
     missing = [task for task in tasks if not _stored(task, store)]
-    print(f"Dry run, nothing is written. {len(tasks)} chains, {len(tasks) - len(missing)} done before.")
+    print(f"Dry run, nothing is written. {count(len(tasks), 'chain')}, {len(tasks) - len(missing)} done before.")
     if not missing:
         return OK
     begun = time.perf_counter()
@@ -59,7 +60,8 @@ def show(tasks: Sequence[Task], store: Store, settings: Settings, rate_by: str) 
     seconds += _makespan([found.seconds(task) - _searching(task, found, by_set) for task, found in priced], workers)
     encodings = sum(_encodings(task, found, by_set) for task, found in priced)
     generations = sum(task.generations for task in missing)
-    print(f"To do: {len(missing)} chains, {generations} generations, about {encodings:.0f} encodings.")
+    work = f"{count(len(missing), 'chain')}, {count(generations, 'generation')}"
+    print(f"To do: {work}, about {count(round(encodings), 'encoding')}.")
     print(
         f"Time: about {_duration(seconds)} with {workers} at once, without tables and figures; fixed points are "
         f"expected where the probe saw one. The probe took {time.perf_counter() - begun:.0f} s."

@@ -222,9 +222,8 @@ def cost_table(images: Sequence[Image], edits: Sequence[Edit], shown: Sequence[i
     """``own_cost`` as text: means over images for the generations ``shown``, one line each."""
     costs = [own_cost(image, edits, shown) for image in images]
     name = ",".join(edit.text for edit in edits)
-    lines = [
-        f"No codec, {name} between generations (mean over {len(images)} images): what the edits cost by themselves"
-    ]
+    over = "one image" if len(images) == 1 else f"mean over {len(images)} images"
+    lines = [f"No codec, {name} between generations ({over}): what the edits cost by themselves"]
     lines.append(f"  generation{'PSNR dB':>12}{'MS-SSIM':>12}{'CIEDE2000':>12}")
     for generation in shown:
         rows = [cost[generation] for cost in costs]

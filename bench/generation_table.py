@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -34,21 +35,30 @@ def shown(generations: int, candidates: Sequence[int]) -> list[int]:
     return sorted({*(number for number in candidates if number <= generations), generations})
 
 
-def by_generation(means: pd.DataFrame, rows: Sequence[int], dropped: pd.DataFrame) -> str:
+def by_generation(
+    means: pd.DataFrame,
+    rows: Sequence[int],
+    dropped: pd.DataFrame,
+    reasons: bool = True,
+    order: Sequence[str] = (),
+) -> str:
     """The printed table: a block for each codec and schedule, a line for each generation in ``rows``.
 
     Args:
         means: as from ``bench.rd.generation_means``.
         rows: generations.
         dropped: as from ``bench.rd.common_images``; named below the table.
+        reasons: whether with the reasons, see ``bench.rd.left_out``.
+        order: names of codecs, whose blocks come in this order; others after them, by name.
     """
     blocks = []
     means = with_change(means)
     means = means.assign(drop=0.0 - means["psnr_change"])  # not -x: 0 would print as -0.00
-    for (dataset, system, schedule), part in by_point(means):
+    points = sorted(by_point(means), key=lambda point: (point[0][0], place_of(point[1]["codec"].iloc[0], order)))
+    for (dataset, system, schedule), part in points:
         images = int(part["images"].iloc[0])
         what = f"mean over {images} images" if images != 1 else "one image"
-        blocks.append(f"{label(system, schedule)} ({dataset}, {what})")
+        blocks.append(f"{_title(system, schedule)} ({dataset}, {what})")
         columns = COLUMNS if part["target_bpp"].isna().all() else (*RATE_COLUMNS, *COLUMNS)
         turns = part["codec"].nunique() > 1  # a hand-over: say whose turn it was
         width = max(map(len, part["codec"])) + 2 if turns else 0
@@ -60,8 +70,21 @@ def by_generation(means: pd.DataFrame, rows: Sequence[int], dropped: pd.DataFram
             blocks.append(f"  {row['generation']:>10}{codec}{cells}")
         blocks += _without_lossless(part[part["generation"].isin(rows)])
         blocks.append("")
-    blocks += left_out(dropped)
+    blocks += left_out(dropped, reasons)
     return "\n".join(blocks).rstrip()
+
+
+def place_of(codec: str, order: Sequence[str]) -> int:
+    """The place of a codec in a list of names; the end of the list where it is not in it."""
+    return order.index(codec) if codec in order else len(order)
+
+
+def _title(system: str, schedule: str) -> str:
+    """What a block is called: rate control at a rate is ``iat at 0.5 bpp``."""
+    rate = re.fullmatch(r"bpp:([\d.]+)", schedule)
+    if rate and system.endswith(" [bpp]"):
+        return f"{system.removesuffix(' [bpp]')} at {rate[1]} bpp"
+    return label(system, schedule)
 
 
 def _without_lossless(part: pd.DataFrame) -> list[str]:

@@ -131,16 +131,19 @@ def _counted(text: str) -> list[tuple[str, float]]:
     return [(word, float(number or 0)) for word, number in re.findall(r"(\D*)(\d*\.?\d*(?:e[-+]?\d+)?)", text)]
 
 
-def left_out(dropped: pd.DataFrame) -> list[str]:
-    """A sentence for each image or operating point that has no part in the means; ``dropped`` of Common."""
+def left_out(dropped: pd.DataFrame, reasons: bool = True) -> list[str]:
+    """A sentence for each image or operating point that has no part in the means; ``dropped`` of Common.
+
+    Without ``reasons``, for failed chains whose reasons are told elsewhere, it ends before them.
+    """
     sentences = []
     for row in dropped.to_dict("records"):
         who = label(row["system"], row["schedule"])
         if row["image"]:
             what = f"Left out for all codecs: {row['image']} of {row['dataset']}, because of {who}"
         else:
-            what = f"Left out: {who} on {row['dataset']}, which has no image"
-        sentences.append(f"{what}: {row['reason']}")
+            what = f"Left out on every image of {row['dataset']}: {who}"
+        sentences.append(f"{what}: {row['reason']}" if reasons else f"{what}, which failed.")
     return sentences
 
 

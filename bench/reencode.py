@@ -61,6 +61,7 @@ def request(options: argparse.Namespace, command: str) -> Request:
         backend=options.backend,
         scheduler=options.scheduler,
         dry_run=options.dry_run,
+        skip_unreadable=options.skip_unreadable,
         reports=_reports(chosen, options),
     )
 
@@ -102,6 +103,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         help="chains coded at once; without it one for each core, or each worker of a cluster",
     )
+    add("--skip-unreadable", action="store_true", help="leave out images that can't be read, and name them")
     add("--backend", choices=BACKENDS, default="local", help="whose workers code: this machine's, or a cluster's")
     add("--scheduler", metavar="ADDRESS", help="of the cluster: tcp://HOST:8786 for Dask, HOST:6379 for Ray")
     add("--device", default="cpu", help="where learned codecs run: cpu, cuda, cuda:1")

@@ -15,7 +15,7 @@ from bench.bd import auc_table
 from bench.codec import Image
 from bench.edits import cost_table
 from bench.files import write_atomically
-from bench.generation_table import SHOWN, by_generation, shown
+from bench.generation_table import SHOWN, by_generation, place_of, shown
 from bench.rd import METRICS, Common, common_images, curve, generation_means, left_out
 from bench.store import Store, StoredChain
 from bench.task import Task
@@ -63,6 +63,11 @@ class Results:
     def means(self) -> pd.DataFrame:
         """Means over images by generation."""
         return generation_means(self.common.records)
+
+    @property
+    def order(self) -> list[str]:
+        """Codecs in the order of the command."""
+        return list(dict.fromkeys(task.codec for task, _ in self.stored))
 
     @property
     def note(self) -> str:
@@ -125,7 +130,8 @@ def generations(results: Results, say: Say) -> None:
     """The table by generation; curves over generations; a contact sheet; what edits cost by themselves."""
     task = results.stored[0][0]
     rows = shown(task.generations, SHOWN)
-    say(Text(lambda: by_generation(results.means, rows, results.common.dropped)))
+    # Why chains failed is said once, at the end of the run.
+    say(Text(lambda: by_generation(results.means, rows, results.common.dropped, False, results.order)))
     edits = task.schedule.steps(task.generations)[-1].edits
     if edits:
         say(Text(lambda: "\n" + results.kept("edits.txt", lambda: cost_table(_sources(results), edits, rows))))
@@ -167,7 +173,7 @@ def path(results: Results, say: Say) -> None:
 def rd(results: Results, say: Say) -> None:
     """Rate-distortion points of generation 1, as a table and as curves, with published curves beside ours."""
     first = results.means[results.means["generation"] == 1]
-    say(Text(lambda: _points_table(first)))
+    say(Text(lambda: _points_table(first, results.order)))
     beside = _published(results, first)
     if results.needed("rd", beside=beside):
         from bench import plots_rd
@@ -204,11 +210,11 @@ def _areas(results: Results) -> str:
 
 def points(results: Results, say: Say) -> None:
     """How fine the control of rate is: distinct qualities of generation 1, distinct rates, monotone points."""
-    say(Text(lambda: _fineness(results.means[results.means["generation"] == 1])))
+    say(Text(lambda: _fineness(results.means[results.means["generation"] == 1], results.order)))
 
 
-def _fineness(first: pd.DataFrame) -> str:
-    lines = [_points_table(first)]
+def _fineness(first: pd.DataFrame, order: Sequence[str]) -> str:
+    lines = [_points_table(first, order)]
     for (dataset, system), part in first.groupby(["dataset", "system"], sort=True):
         part = part.sort_values("quality")
         rises = (part["bpp"].diff().iloc[1:] > 0) & (part["psnr"].diff().iloc[1:] > 0)
@@ -221,11 +227,12 @@ def _fineness(first: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _points_table(first: pd.DataFrame) -> str:
+def _points_table(first: pd.DataFrame, order: Sequence[str]) -> str:
     columns = ["system", "quality", "target_bpp", "bpp", "miss", "encodes", "psnr", "ms_ssim", "ms_ssim_db", "images"]
     lines = []
     for dataset, part in first.groupby("dataset", sort=True):
-        part = part.sort_values(["system", "bpp"])[columns].dropna(axis=1, how="all")
+        part = part.assign(place=[place_of(codec, order) for codec in part["codec"]])
+        part = part.sort_values(["place", "system", "bpp"])[columns].dropna(axis=1, how="all")
         lines.append(f"Generation 1, {dataset}, means of per-image values")
         lines.append(part.to_string(index=False, float_format="{:.4f}".format) + "\n")
     return "\n".join(lines)

@@ -81,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if done == INTERRUPTED:
             return INTERRUPTED
         code = max(code, done)
-        print(f"{name} took {_duration(time.perf_counter() - started)}.\n")
+        if not options.dry_run:
+            print(f"{name} took {_duration(time.perf_counter() - started)}.\n")
     return code
 
 

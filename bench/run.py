@@ -26,6 +26,7 @@ from bench.runner import run_tasks
 from bench.schedule_options import Point
 from bench.store import Record, Store, StoredChain
 from bench.task import EVERY, Settings, Task, hints_of, identity_of
+from bench.unreadable import Unreadable
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Request:
         quiet: print errors only.
         backend, scheduler: whose workers code, see ``bench.cluster``.
         dry_run: say how much there is to do, and do nothing.
+        skip_unreadable: leave out images that can't be read, instead of doing nothing.
         name: beginning of the name of the run folder, instead of one made of the points.
     """
 
@@ -69,6 +71,7 @@ class Request:
     backend: str = "local"
     scheduler: str | None = None
     dry_run: bool = False
+    skip_unreadable: bool = False
     name: str = ""
 
 
@@ -82,11 +85,12 @@ def execute(wanted: Request) -> int:
 
         tasks = _with_plans(_tasks(wanted)[1], Store(root), wanted.rate_by)
         return dryrun.show(tasks, Store(root), _settings(wanted), wanted.rate_by)
-    images, tasks = _tasks(wanted)
+    images, tasks, skipped = _tasks(wanted)
     store = Store.open(root)
     for warning in wanted.dataset.warnings:
         print(warning, file=sys.stderr)
     book = Book(store, wanted.command, wanted.options, wanted.points, images, wanted.settings, wanted.seed)
+    book.skipped(skipped)
     try:
         if wanted.rate_by == "dataset":
             from bench import setplans
@@ -118,10 +122,15 @@ def execute(wanted: Request) -> int:
         reason = next(record["reason"] for record in chain.records if record["status"] == "failed")
         print(f"Failed: {task.image}, {task.schedule.text}: {reason}", file=sys.stderr)
     say(_how(records, len(missing), time.perf_counter() - started))
-    say(
-        f"Everything is in {store.root}: run.json, generations.parquet, generations.csv, figures/, snapshots/, chains/."
-    )
+    say(f"Everything is in {store.root}: {', '.join(_made(store.root))}.")
     return SOME_FAILED if failed else OK
+
+
+def _made(root: Path) -> list[str]:
+    """What there is in a run folder; of folders those that hold something."""
+    files = [name for name in ("run.json", "generations.parquet", "generations.csv") if (root / name).exists()]
+    folders = [name for name in ("figures", "snapshots", "chains") if (root / name).is_dir()]
+    return [*files, *(f"{name}/" for name in folders if any((root / name).iterdir()))]
 
 
 def _finish(
@@ -153,12 +162,15 @@ def _finish(
     return records, failed
 
 
-def _tasks(wanted: Request) -> tuple[list[dict[str, Any]], list[Task]]:
-    """The images as they stand in ``run.json``, and all chains."""
+def _tasks(wanted: Request) -> tuple[list[dict[str, Any]], list[Task], dict[str, str]]:
+    """The images as they stand in ``run.json``, all chains, and why images were skipped, by name."""
     images: list[dict[str, Any]] = []
     tasks = []
+    unreadable = Unreadable(wanted.dataset)
     for ref in wanted.dataset:
-        source = ref.load()
+        source = unreadable.load(ref)
+        if source is None:
+            continue
         images.append({"image": ref.name, "sha256": source.sha256, "width": source.width, "height": source.height})
         images[-1]["note"] = source.note
         for point in wanted.points:
@@ -181,7 +193,10 @@ def _tasks(wanted: Request) -> tuple[list[dict[str, Any]], list[Task]]:
             )
             for point in wanted.points
         ]
-    return images, tasks
+    unreadable.check(wanted.skip_unreadable)
+    if unreadable.reasons:
+        print(f"Skipped, as they can't be read: {unreadable.text()}.", file=sys.stderr)
+    return images, tasks, unreadable.reasons
 
 
 def _with_plans(tasks: list[Task], store: Store, rate_by: str) -> list[Task]:

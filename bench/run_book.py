@@ -61,6 +61,11 @@ class Book:
         ended = ("finished", "some chains failed")
         return next((str(one["command"]) for one in self._before if one.get("status") in ended), None)
 
+    def skipped(self, reasons: Mapping[str, str]) -> None:
+        """Note the images that could not be read and were left out, with a reason each."""
+        if reasons:
+            self._run["skipped"] = dict(reasons)
+
     def workers(self, chains: Iterable[StoredChain], jobs: int) -> list[dict[str, Any]]:
         """Note who coded the chains: each kind of worker once, with the number of its chains; return them.
 

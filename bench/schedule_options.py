@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.cli import whole_number
 from bench.codec import BenchError, Codec
 from bench.coding import CARRIERS, check_carrier
 from bench.edits import parse_edits
@@ -64,7 +65,7 @@ def add_options(add: Callable[..., Any]) -> None:
     add("--rate-by", choices=("image", "dataset"), default="image", help="rate of each image, or mean rate of the set")
     add("--rate-side", choices=SIDES, default="nearest", help="taken where no quality hits the target within 0.5 %%")
     add("--rate-hold", metavar="SHARE", help="a quality is kept while its rate is this near the target: 0.05 or 5%%")
-    add("--seed", type=int, default=0, help="seed of --walk")
+    add("--seed", type=whole_number, default=0, help="seed of --walk")
     add("--carrier", choices=CARRIERS, default="uint8", help="between generations: 8-bit, or float for learned codecs")
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from bench import summary_show, tables
 from bench.bd import auc_table
 from bench.bootstrap import resample_count
-from bench.cli import OK, Parser, positive_int, run
+from bench.cli import OK, Parser, positive_int, run, whole_number
 from bench.codec import BenchError
 from bench.compare import Pair, anchor_of, compare, with_intervals
 from bench.generation_loss import loss_table
@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--metric", choices=METRICS, default=METRICS[0], help="quality of areas and BD-rates")
     add("--dataset", help="only this dataset")
     add("--bootstrap", type=resample_count, metavar="R", help="95 %% intervals of BD-rates, R resamples, at least 100")
-    add("--seed", type=int, default=0, help="seed of --bootstrap")
+    add("--seed", type=whole_number, default=0, help="seed of --bootstrap")
     add("--out", type=Path, help="folder to write each table to, as CSV, Markdown, LaTeX and text")
     return parser
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.codec import BenchError, Codec, CodecUnavailable, one_sentence
+from bench.own_code import whole_identity
 from bench.registry import CodecSpec, available, create, identity
 from bench.schedule import Planned, Schedule
 
@@ -102,7 +103,7 @@ class Settings:
 
 def identity_of(codec: Codec) -> dict[str, Any]:
     """Name and identity of a codec, as they stand in a chain's key."""
-    return {"name": codec.name, "identity": codec.identity()}
+    return {"name": codec.name, "identity": whole_identity(codec)}
 
 
 def hints_of(codecs: Sequence[Codec]) -> tuple[str, ...]:
@@ -121,6 +122,16 @@ def _hint_of(codec: Codec) -> str:
 @lru_cache(maxsize=32)
 def make_codec(spec: CodecSpec, settings: Settings) -> Codec:
     """A codec, made once a process: loading a checkpoint takes longer than many a chain."""
+    return _new_codec(spec, settings)
+
+
+@lru_cache(maxsize=1)
+def other_codec(spec: CodecSpec, settings: Settings) -> Codec:
+    """Another instance of a codec, that only decodes; a process holds one, as it may be large."""
+    return _new_codec(spec, settings)
+
+
+def _new_codec(spec: CodecSpec, settings: Settings) -> Codec:
     names = ("device", "threads", "timeout", "checkpoint")
     context = {name: value for name in names if (value := getattr(settings, name)) is not None}
     return create(spec, context)

@@ -9,15 +9,16 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from bench import provenance
 from bench.codec import BenchError, Codec, Image
 from bench.limits import limit_threads
+from bench.own_code import is_built_in
 from bench.snapshots import encode_snapshot, snapshot_name
 from bench.store import Record
-from bench.task import Settings, Task, hints_of, identity_of, make_codec, usable_codec
+from bench.task import Settings, Task, hints_of, identity_of, make_codec, other_codec, usable_codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def code_chain(
         advance=advance,
         timeout=settings.timeout,
         may_exit=may_exit,
+        others=_others(codecs, task, settings),
     )
     snapshots = {
         generation: names[chain.digests[generation]]
@@ -118,6 +120,18 @@ def code_far_away(task: Task, settings: Settings, pixels: Image, method: int) ->
     except BenchError as error:
         host = provenance.machine()["host"]
         return str(error) if host in str(error) else f"On {host}: {error}"
+
+
+def _others(codecs: Sequence[Codec], task: Task, settings: Settings) -> dict[int, Callable[[], Codec]]:
+    """What makes a second instance of each codec that must show that it decodes from the bytes alone.
+
+    Built-in codecs are tested for it, and of one that is not deterministic nobody can tell.
+    """
+    return {
+        place: partial(other_codec, spec, settings)
+        for place, (codec, spec) in enumerate(zip(codecs, task.specs, strict=True))
+        if codec.deterministic and not is_built_in(codec)
+    }
 
 
 def _check_same(codecs: Sequence[Codec], task: Task) -> None:

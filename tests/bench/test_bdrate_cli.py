@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -101,6 +102,8 @@ def test_qualities_spread_over_several_runs_make_one_curve(tmp_path, capsys):
     assert row["reason"] == "3 points, 4 needed: run bench.reencode at more qualities"
     assert main([str(path) for path in paths[:5]]) == 0
     assert "n/a: 1 point, 4 needed: run bench.reencode at more qualities" in capsys.readouterr().out
+    assert main([str(paths[0]), str(paths[4])]) == 0
+    assert "n/a: both: 1 point, 4 needed: run bench.reencode at more qualities\n" in capsys.readouterr().out
 
 
 def test_ms_ssim_in_decibels(runs, capsys):
@@ -259,12 +262,24 @@ def test_list_published(capsys):
     text = capsys.readouterr().out
     assert "xie2021-invcompress" in text
     assert "vtm" not in text
+    assert main(["--list-published"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) < 100
+    assert re.search(r"^kodak +points  bpp$", text, re.MULTILINE)
+    assert re.search(r"^  vtm\* +8  0\.0\d+ to \d\.\d+$", text, re.MULTILINE)
+    assert text.endswith("\n* reference went through the same colour conversion: PSNR too high\n")
+    assert "https" not in text
+    assert main(["--list-published", "--verbose"]) == 0
+    assert (
+        "\n    https://github.com/InterDigitalInc/CompressAI results/image/kodak/vtm.json\n" in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
         ([], "Nothing to compare"),
+        (["--seed", "abc"], "Argument --seed: expected a whole number, got 'abc'"),
         (["nowhere"], "nowhere does not exist"),
         (["{runs}"], "is not a run folder: it has no generations.parquet"),
         (

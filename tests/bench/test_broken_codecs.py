@@ -166,7 +166,12 @@ def test_a_broken_entry_point_is_a_row_among_the_others(
 
 def test_one_that_exits_is_a_failed_generation_and_the_others_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert code("mine:Exits,mine:Whole") == 1
-    assert "Failed: one, quality:5: exits: encode raised SystemExit: 5." in capsys.readouterr().err
+    said = capsys.readouterr()
+    line = 1 + MODULE.splitlines().index("        sys.exit(5)")
+    reason = f"exits: encode raised SystemExit: 5 (mine.py:{line})."
+    assert f"Failed: one, quality:5: {reason}\n" in said.err
+    assert "Left out on every image of one: exits, quality 5, which failed." in said.out
+    assert "encode raised" not in said.out
     table = pd.read_parquet(Path("run") / "generations.parquet")
     assert set(table[table["codec"] == "whole"]["status"]) == {"ok"}
     assert "failed" in set(table[table["codec"] == "exits"]["status"])
@@ -175,7 +180,8 @@ def test_one_that_exits_is_a_failed_generation_and_the_others_go_on(capsys: pyte
 def test_a_dry_run_says_that_one_exits_and_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert code("mine:Exits,mine:Whole", "--dry-run") == 1
     said = capsys.readouterr().out
-    assert "exits, quality:5: the probe failed: exits: encode raised SystemExit: 5." in said
+    line = 1 + MODULE.splitlines().index("        sys.exit(5)")
+    assert f"exits, quality:5: the probe failed: exits: encode raised SystemExit: 5 (mine.py:{line})." in said
     assert "To do: 2 chains" in said
 
 
@@ -192,3 +198,9 @@ def test_what_is_asked_before_coding_fails_in_a_sentence(
     assert code(f"mine:{name}") == 2
     assert capsys.readouterr().err == sentence
     assert Path("run").exists() == (name == "Memory")
+
+
+def test_what_is_not_there_is_not_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert code("mine:Exits", "--snapshots", "none") == 1
+    said = capsys.readouterr().out
+    assert said.endswith("Everything is in run: run.json, generations.parquet, generations.csv, chains/.\n")

@@ -42,6 +42,8 @@ def test_a_codec_that_is_missing_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     found = rows(capsys)
+    assert call(main, ["heic", "null"]) == 1
+    assert "pip install" in capsys.readouterr().out
     assert not found["heic"]["available"]
     assert "pip install" in found["heic"]["reason"]
     assert found["heic"]["quality"]["high"] == 100

@@ -378,3 +378,16 @@ def test_command_line_fetch_of_what_is_there(capsys, tmp_path):
     assert call(datasets.main, ["--data-root", str(tmp_path), "fetch", "kodak"]) == 0
     assert call(datasets.main, ["fetch", "kodak", "--data-root", str(tmp_path)]) == 0
     assert capsys.readouterr().out.count("already in") == 2
+
+
+def test_a_set_without_a_verb_is_told_how_it_is_downloaded(capsys):
+    assert call(datasets.main, ["kodak"]) == 2
+    assert capsys.readouterr().err == "To download kodak, run `python -m bench.datasets fetch kodak`.\n"
+
+
+def test_a_missing_set_is_said_to_be_in_neither_place(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place = f"Dataset kodak is neither under {tmp_path} nor under {tmp_path / 'cache' / 'reencode-bench'}: run"
+    with pytest.raises(BenchError) as error:
+        datasets.load("kodak", tmp_path)
+    assert str(error.value).startswith(place)

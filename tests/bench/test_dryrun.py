@@ -48,6 +48,9 @@ def test_it_counts_and_writes_nothing_and_its_disk_is_that_of_the_run(command, t
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     assert reencode.main([*command, "--dry-run", "--codec", "jpeg:50,webp:60,jpeg:70"]) == 0
     assert "6 chains, 4 done before." in capsys.readouterr().out
+    one = [*command, "--dataset", str(tmp_path / "set" / "small.png"), "--codec", "null", "--generations", "1"]
+    assert reencode.main([*one, "--dry-run"]) == 0
+    assert "To do: 1 chain, 1 generation, about 1 encoding." in capsys.readouterr().out
     assert reencode.main([*command, "--dry-run"]) == 0
     assert capsys.readouterr().out == "Dry run, nothing is written. 4 chains, 4 done before.\n"
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before

@@ -15,7 +15,7 @@ from skimage.data import astronaut
 from bench import edits, metrics
 from bench.cli import USER_ERROR, call
 from bench.codec import BenchError
-from bench.edits import Crop, apply_all, check_size, own_cost, parse_edits
+from bench.edits import Crop, apply_all, check_size, cost_table, own_cost, parse_edits
 
 images = st.tuples(st.integers(1, 14), st.integers(1, 14)).flatmap(lambda size: arrays(np.uint8, (*size, 3)))
 texts = st.lists(
@@ -148,3 +148,10 @@ def test_a_crop_that_leaves_nothing_is_one_sentence(tmp_path, capsys):
         "--generations.\n"
     )
     assert call(edits.main, ["crop:63", "--dataset", str(tmp_path), "--generations", "2"]) == 0
+
+
+def test_a_table_of_one_image_is_no_mean():
+    (edit,) = parse_edits("shift:1")
+    image = np.full((8, 8, 3), 9, np.uint8)
+    assert "between generations (one image): what" in cost_table([image], [edit], [1])
+    assert "between generations (mean over 2 images): what" in cost_table([image] * 2, [edit], [1])

@@ -95,6 +95,14 @@ def test_an_image_that_one_codec_lacks_counts_for_none_and_is_named():
     assert "Left out for all codecs: b of set, because of webp, quality 75: webp: broke." in text
 
 
+def test_blocks_come_in_the_order_of_the_command_and_say_the_rate():
+    table = columns.frame([one for codec in ("avif", "jpeg", "webp") for one in records([40.0, 40.0], codec)])
+    means = generation_means(common_images(table.assign(schedule="bpp:0.5")).records)
+    text = by_generation(means, [1], pd.DataFrame(columns=["dataset"]), True, ["webp", "avif"])
+    heads = [line for line in text.splitlines() if line.endswith("(set, one image)")]
+    assert heads == [f"{codec} at 0.5 bpp (set, one image)" for codec in ("webp", "avif", "jpeg")]
+
+
 def test_a_drop_is_that_of_the_loss_table_and_zero_has_no_sign():
     table = columns.frame(records([40.0, 39.9, 40.3, 40.0]) + records([30.0, 30.0, 30.0, 30.0], image="b"))
     drops = {n: cells[2] for n, cells in lines(printed(table, range(1, 5))).items()}

@@ -201,7 +201,11 @@ def test_what_failed_for_one_codec_is_left_out_for_all_and_said(tmp_path, capsys
     assert reencode.main(arguments(folder, out, codecs)) == 1
     captured = capsys.readouterr()
     assert "Failed: bad, quality:0: fails: the stream is cut short." in captured.err
-    assert "Left out for all codecs: bad" in captured.out
+    because = "because of synthetic_codecs:Fails, quality 0, which failed."
+    assert f"Left out for all codecs: bad of set, {because}" in captured.out.replace(
+        "fails,", "synthetic_codecs:Fails,"
+    )
+    assert f"Everything is in {out}: run.json, generations.parquet, generations.csv, figures/, " in captured.out
     assert "drift, quality 0 (set, one image)" in captured.out.replace("synthetic_codecs:Drift", "drift")
     found = table(out)
     assert len(found) == 2 * 2 * 5
@@ -284,6 +288,52 @@ def test_unreadable_images_and_empty_folders(content, tmp_path):
     (folder / "a.png").write_bytes(content)
     with pytest.raises(BenchError, match=r"a\.png"):
         reencode.main(arguments(folder, tmp_path / "run", "jpeg"))
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """A folder of two images and two that can't be read."""
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    for name in ("a", "b", "cut"):
+        save_png(folder / f"{name}.png", np.full((20, 20, 3), 90, np.uint8))
+    (folder / "cut.png").write_bytes((folder / "cut.png").read_bytes()[:60])
+    (folder / "x.jpg").write_bytes(b"not an image")
+    return folder
+
+
+BAD = "cut.png (damaged or cut short), x.jpg (not an image in a format that can be read here)"
+
+
+def test_all_images_that_cannot_be_read_are_named(damaged, tmp_path):
+    with pytest.raises(BenchError) as error:
+        reencode.main(arguments(damaged, tmp_path / "run", "jpeg"))
+    advice = "Remove them, or add --skip-unreadable."
+    assert str(error.value) == f"2 of 4 images in bad can't be read: {BAD}. {advice}"
+    assert not (tmp_path / "run").exists()
+    for number in range(10):
+        (damaged / f"y{number}.png").write_bytes(b"")
+    with pytest.raises(BenchError, match=r"12 of 14 images in bad can't be read: cut.png .*y7.png .*\), and 2 more\."):
+        reencode.main(arguments(damaged, tmp_path / "run", "jpeg"))
+    (damaged / "a.png").unlink()
+    (damaged / "b.png").unlink()
+    with pytest.raises(BenchError, match=r"12 of 12 images .* Choose another folder with --dataset\."):
+        reencode.main(arguments(damaged, tmp_path / "run", "jpeg", "--skip-unreadable"))
+
+
+@pytest.mark.usefixtures("here")
+def test_images_that_cannot_be_read_are_skipped_where_that_is_asked_for(damaged, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert reencode.main(arguments(damaged, out, "jpeg", "--skip-unreadable")) == 0
+    captured = capsys.readouterr()
+    assert f"Skipped, as they can't be read: {BAD}.\n" in captured.err
+    assert "2 images" in captured.out
+    assert set(table(out)["image"]) == {"a", "b"}
+    book = json.loads((out / "run.json").read_text())
+    assert list(book["skipped"]) == ["cut.png", "x.jpg"]
+    assert [one["image"] for one in book["images"]] == ["a", "b"]
+    assert reencode.main(arguments(damaged, out, "jpeg", "--skip-unreadable", "--dry-run")) == 0
+    assert "Skipped" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("here")

@@ -136,20 +136,29 @@ def test_the_slider_moves_the_image(visit):
     assert "source" in page.locator("#caption-left").inner_text()
 
 
-def test_the_nearest_kept_generation_is_shown_and_said(visit):
+def test_the_nearest_kept_generation_is_shown_and_what_was_asked_for_is_said(visit):
     page = visit("#left=jpeg|quality:25&right=coarse|quality:25&generation=7")
     shown(page, "jpeg", "coarse", 7)
     caption = page.locator("#caption-left").inner_text()
     assert "generation 5 " in caption
-    assert "nearest kept to 7" in caption
+    assert "generation 5 (7 was not kept) · " in caption
     np.testing.assert_array_equal(pixels(page, "left"), chain("jpeg")[5])
     # At a fixed point the pixels of another generation are those asked for, and nothing needs to be excused.
     caption = page.locator("#caption-right").inner_text()
     assert "generation 7 " in caption
-    assert "nearest" not in caption
+    assert "kept" not in caption
     page.keyboard.press("Shift+ArrowRight")
     shown(page, "jpeg", "coarse", 10)
-    assert "nearest" not in page.locator("#caption-left").inner_text()
+    assert "kept" not in page.locator("#caption-left").inner_text()
+
+
+def test_pictures_stay_level_where_one_caption_takes_two_lines(visit):
+    page = visit("#left=jpeg|quality:25&right=coarse|quality:25&generation=7&mode=side", width=900)
+    shown(page, "jpeg", "coarse", 7)
+    line = page.locator("#caption-left .side").bounding_box()["height"]
+    assert page.locator("#caption-left").bounding_box()["height"] > 2 * line
+    left, right = (page.locator(f"#port-{side}").bounding_box() for side in ("left", "right"))
+    assert (left["y"], left["height"]) == (right["y"], right["height"])
 
 
 def test_figures_follow_the_slider(visit):
@@ -282,6 +291,68 @@ def test_zoom_and_pan_go_in_step_and_show_pixels(visit):
     assert transforms() == whole
 
 
+@pytest.mark.parametrize("density", [1, 2])
+def test_one_to_one_is_one_pixel_on_one_pixel(visit, density):
+    """Of an image smaller than the stage, whose middle lies between two pixels of the screen or not."""
+    link = "#left=jpeg|quality:25&right=jpeg|quality:25&generation=10&mode=left"
+    for width in (1200, 1201):
+        page = visit(link, width=width, device_scale_factor=density)
+        shown(page, "jpeg", "jpeg", 10)
+        said = page.locator("#zoom-text")
+        fitting = said.inner_text()
+        assert re.fullmatch(r"\d{3,} %: one image pixel is [\d.]+ screen pixels wide", fitting)
+        page.locator("#zoom-one").click()
+        assert said.inner_text() == "100 %: one image pixel is one screen pixel"
+        until(page, "/zoom=0[.]/.test(location.hash)")
+        seen = np.asarray(Pillow.open(io.BytesIO(page.locator("#port-left").screenshot())).convert("RGB"))
+        wanted = chain("jpeg")[10]
+        rows, columns = ((seen.shape[axis] - wanted.shape[axis]) // 2 for axis in (0, 1))
+        places = [(rows + y, columns + x) for y in (-1, 0, 1, 2) for x in (-1, 0, 1, 2)]
+        found = [seen[y : y + wanted.shape[0], x : x + wanted.shape[1]] for y, x in places]
+        assert any(np.array_equal(one, wanted) for one in found)
+        page.locator("#zoom-out").click()
+        assert said.inner_text().startswith("100 %")
+        page.keyboard.press("0")
+        assert said.inner_text() == fitting
+        page.keyboard.press("9")
+        assert said.inner_text().startswith("100 %")
+
+
+def test_own_generation_1_beside_the_current_one_is_one_action(visit):
+    page = visit("#left=jpeg|quality:25&right=coarse|quality:25&generation=10")
+    choice = page.locator("#right-generation")
+    choice.select_option(label="same codec, generation 1")
+    shown(page, "jpeg", "jpeg", 10, 1)
+    assert choice.input_value() == "own"
+    np.testing.assert_array_equal(pixels(page, "right"), chain("jpeg")[1])
+    choice.select_option(label="same generation")
+    page.keyboard.press("l")
+    page.locator("#stage").focus()
+    page.keyboard.press("l")
+    page.keyboard.press("e")
+    until(page, "/right-generation=1&/.test(location.hash) && /left=([^&]*)&right=\\1&/.test(location.hash)")
+
+
+def test_the_table_says_in_what_a_chain_has_settled(visit):
+    page = visit("#left=coarse|quality:25&right=jpeg|quality:25&table=left")
+    last = page.locator("#table thead th").all_inner_texts().index("settled")
+    cells = [row.split("\t")[last] for row in page.locator("#table tbody tr").all_inner_texts()]
+    assert cells == ["no"] + ["fixed point"] * 11
+    said = page.evaluate(
+        """async () => {
+            const { settled, zoomText } = await import("viewer/format");
+            return [settled(1, 2), settled(0, 0), zoomText(2.38), zoomText(0.43), zoomText(64)];
+        }"""
+    )
+    assert said == [
+        "cycle of 2",
+        "no",
+        "238 %: one image pixel is 2.4 screen pixels wide",
+        "43 %: one screen pixel is 2.3 image pixels wide",
+        "6400 %: one image pixel is 64 screen pixels wide",
+    ]
+
+
 @pytest.mark.parametrize("disk", [True, False])
 def test_a_link_restores_everything(visit, disk):
     page = visit(disk=disk)
@@ -369,7 +440,7 @@ def test_by_keyboard_alone(visit):
     assert "mean of per-image values" in page.locator("#scope-note").inner_text()
     page.keyboard.press("?")
     assert page.locator("#help").is_visible()
-    assert page.locator("#keys tr").count() == 16
+    assert page.locator("#keys tr").count() == 17
     page.keyboard.press("ArrowRight")
     assert state("#generation") == "0"
     page.keyboard.press("Escape")

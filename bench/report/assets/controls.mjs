@@ -6,6 +6,8 @@ import { size, mainPort } from "viewer/stage";
 import { GAINS, MODES, SCOPES, TABLES, state, change, lastGeneration, writeAddress } from "viewer/state";
 import { fit, oneToOne, zoomBy } from "viewer/view";
 
+const OWN = "own";
+
 /** Build the controls. */
 export function start() {
   for (const dataset of report.datasets) {
@@ -20,7 +22,7 @@ export function start() {
     byId(name).addEventListener("change", (event) => change({ [name]: Number(event.target.value) }));
   }
   byId("right-generation").addEventListener("change", ({ target: { value } }) =>
-    change({ "right-generation": value === "same" ? value : Number(value) }));
+    (value === OWN ? showOwnFirst() : change({ "right-generation": value === "same" ? value : Number(value) })));
   byId("generation").addEventListener("input", (event) => change({ generation: Number(event.target.value) }));
   const click = (id, work) => byId(id).addEventListener("click", work);
   click("before", () => stepKept(-1));
@@ -51,6 +53,7 @@ export function draw(changed) {
     ticks(last);
   }
   for (const name of ["image", "left", "right", "gain", "right-generation", "generation"]) byId(name).value = state[name];
+  if (state.left === state.right && state["right-generation"] === 1) byId("right-generation").value = OWN;
   for (const name of ["mode", "scope", "table"]) document.querySelector(`input[name=${name}][value=${state[name]}]`).checked = true;
   byId("gain-label").hidden = state.mode !== "difference";
   byId("generation").setAttribute("aria-valuetext", state.generation === 0 ? "source" : `generation ${state.generation}`);
@@ -71,7 +74,7 @@ function listGenerations(last) {
   if (state["right-generation"] !== "same") numbers.add(state["right-generation"]);
   numbers.delete(0);
   byId("right-generation").replaceChildren(
-    option("same", "same generation"), option(0, "the source"),
+    option("same", "same generation"), option(0, "the source"), option(OWN, "same codec, generation 1"),
     ...[...numbers].sort((a, b) => a - b).map((n) => option(n, `generation ${n}`)),
   );
 }
@@ -91,6 +94,9 @@ export function stepKept(step) {
   const found = step > 0 ? numbers.find((n) => n > state.generation) : numbers.findLast((n) => n < state.generation);
   if (found !== undefined) change({ generation: found });
 }
+
+/** Show, on the right, what the codec on the left gave at generation 1. */
+export const showOwnFirst = () => change({ right: state.left, "right-generation": 1 });
 
 /** Exchange left and right, where the right side follows the slider; else only the codecs. */
 export const swap = () => change({ left: state.right, right: state.left });

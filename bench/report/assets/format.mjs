@@ -6,19 +6,29 @@ const DIGITS = {
 export const NAMES = {
   generation: "generation", codec: "codec", quality: "quality", target_bpp: "target bpp", bytes: "bytes", bpp: "bpp",
   psnr: "PSNR dB", ms_ssim: "MS-SSIM", ms_ssim_db: "MS-SSIM dB", delta_e: "ΔE00", psnr_step: "PSNR to n − 1",
-  psnr_first: "PSNR to 1", shift_r: "shift R", shift_g: "shift G", shift_b: "shift B", fixed_point: "fixed point", status: "status",
+  psnr_first: "PSNR to 1", shift_r: "shift R", shift_g: "shift G", shift_b: "shift B", fixed_point: "settled", status: "status",
 };
 
 /** A value of a column as text; "–" where it is missing. */
 export function show(name, value) {
   if (value === null || value === undefined || value === "") return "–";
   if (typeof value === "string") return value;
-  if (name === "fixed_point") return value ? "yes" : "no";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const text = name in DIGITS ? value.toFixed(DIGITS[name]) : String(+value.toPrecision(7));
   const rounded = Number(text); // −0.004 is neither −0.00 nor +0.00
   const sign = rounded < 0 ? "−" : name.startsWith("shift_") && rounded > 0 ? "+" : "";
   return sign + text.replace("-", "");
+}
+
+/** Whether a chain has settled, and in what; `cycle` is its length. */
+export const settled = (fixed, cycle) => (!fixed ? "no" : cycle > 1 ? `cycle of ${cycle}` : "fixed point");
+
+/** Zoom as text: `scale` is pixels of the screen per pixel of the image. */
+export function zoomText(scale) {
+  const times = (v) => String(+v.toFixed(v < 10 ? 1 : 0));
+  const percent = `${Math.round(100 * scale)} %`;
+  if (Math.abs(scale - 1) < 0.005) return `${percent}: one image pixel is one screen pixel`;
+  return scale > 1 ? `${percent}: one image pixel is ${times(scale)} screen pixels wide` : `${percent}: one screen pixel is ${times(1 / scale)} image pixels wide`;
 }
 
 /** An element with attributes and children; `text` sets its text. */

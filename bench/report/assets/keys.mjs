@@ -1,7 +1,7 @@
 // The keyboard.
 
 import { report, chainOf } from "viewer/data";
-import { stepKept, swap } from "viewer/controls";
+import { showOwnFirst, stepKept, swap } from "viewer/controls";
 import { byId, element } from "viewer/format";
 import { mainPort, size } from "viewer/stage";
 import { GAINS, MODES, SCOPES, state, change, lastGeneration } from "viewer/state";
@@ -31,6 +31,7 @@ const KEYS = [
   [["g", "G"], "g G", "more gain of the difference, less", (key) => gain(key === "g" ? 1 : -1)],
   [["s", "o", "f"], "s o f", "right side shows: same generation, the source (original), generation 1",
     (key) => change({ "right-generation": { s: "same", o: 0, f: 1 }[key] })],
+  [["e"], "e", "right side shows the codec on the left at its own generation 1", showOwnFirst],
   [["+", "=", "-"], "+ −", "zoom", (key) => zoomBy(key === "-" ? 0.5 : 2, mainPort, size())],
   [["0", "9"], "0 9", "the whole picture, one pixel on one pixel", (key) => (key === "0" ? fit() : oneToOne(mainPort, size()))],
   [["w", "a", "z", "d"], "w a z d", "move the picture up, left, down, right", (key) => pan({ a: 60, d: -60 }[key] ?? 0, { w: 60, z: -60 }[key] ?? 0)],

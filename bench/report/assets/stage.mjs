@@ -2,7 +2,7 @@
 
 import { report, picture, chainOf, kept, value } from "viewer/data";
 import { drawDifference } from "viewer/difference";
-import { byId, element, show } from "viewer/format";
+import { byId, element, show, zoomText } from "viewer/format";
 import { gestures } from "viewer/gestures";
 import { load, prefetch } from "viewer/pictures";
 import { state, change, rightGeneration } from "viewer/state";
@@ -115,13 +115,10 @@ function caption(side, found) {
   if (found.problem || found.generation === 0) return [mark(side), name];
   const chain = chainOf(state.image, state[side]);
   const figure = (column, unit) => `${show(column, value(chain, found.generation, column))} ${unit}`;
-  const text = [
-    `generation ${found.generation}`, figure("psnr", "dB"), figure("bpp", "bpp"), `ΔE ${show("delta_e", value(chain, found.generation, "delta_e"))}`,
-  ].join(" · ");
-  const parts = [mark(side), name, ` ${text}`];
-  if (!found.exact) {
-    parts.push(element("span", { class: "nearest", text: ` nearest kept to ${found.asked}` }));
-  }
+  const figures = [figure("psnr", "dB"), figure("bpp", "bpp"), `ΔE ${show("delta_e", value(chain, found.generation, "delta_e"))}`];
+  const parts = [mark(side), name, ` generation ${found.generation}`];
+  if (!found.exact) parts.push(element("span", { class: "nearest", text: ` (${found.asked} was not kept)` }));
+  parts.push(["", ...figures].join(" · "));
   if (point.carrier !== "uint8") parts.push(element("span", { class: "nearest", text: ` ${point.carrier} carrier` }));
   return parts;
 }
@@ -158,5 +155,5 @@ function arrange() {
   if (state.mode !== "difference" && shown.found) message.left.hidden = !shown.found.left.problem;
   for (const name of [...SIDES, "difference"]) place(layers[name].parentNode, canvasOf(name));
   const scale = scaleOf(ports.left, width, height) * devicePixelRatio;
-  byId("zoom-text").textContent = `${Math.round(100 * scale)} % of the screen's pixels`;
+  byId("zoom-text").textContent = zoomText(scale);
 }

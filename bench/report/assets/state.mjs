@@ -7,6 +7,7 @@ export const SCOPES = { image: "this image", mean: "mean over images" };
 export const TABLES = { left: "left", right: "right", all: "all codecs here" };
 export const GAINS = [1, 2, 4, 8, 16, 32, 64];
 export const MAX_ZOOM = 64;
+const MIN_ZOOM = 1 / 256; // in an address; the buttons stop at one pixel on one pixel
 
 const imageName = (i) => `${report.images[i].dataset}/${report.images[i].name}`;
 const pointName = (i) => `${report.points[i].system}|${report.points[i].schedule}`;
@@ -16,7 +17,7 @@ const points = count(report.points, pointName);
 
 const among = (known) => ({ write: (v) => v, read: (text) => (Object.hasOwn(known, text) ? text : undefined) });
 const number = (low, high, whole = false) => ({
-  write: (v) => String(whole ? v : +v.toFixed(4)),
+  write: (v) => String(whole ? v : +v.toFixed(5)),
   read: (text) => {
     const v = Number(text);
     return text.trim() !== "" && v >= low && v <= high && (!whole || Number.isInteger(v)) ? v : undefined;
@@ -34,7 +35,7 @@ const FIELDS = {
   mode: among(MODES),
   gain: { write: String, read: (text) => GAINS.find((gain) => String(gain) === text) },
   wipe: number(0, 1),
-  zoom: number(1, MAX_ZOOM),
+  zoom: number(MIN_ZOOM, MAX_ZOOM),
   x: number(0, 1),
   y: number(0, 1),
   scope: among(SCOPES),

@@ -2,7 +2,7 @@
 
 import { report, value } from "viewer/data";
 import { seriesOf } from "viewer/curves";
-import { NAMES, byId, element, show } from "viewer/format";
+import { NAMES, byId, element, settled, show } from "viewer/format";
 import { state, change, rightGeneration } from "viewer/state";
 
 const COLUMNS = [
@@ -19,7 +19,7 @@ export function draw(changed) {
   const heads = [first, ...columns].map((name) => element("th", { scope: "col", title: about(name), text: NAMES[name] ?? name }));
   const body = rows.map(({ series, n, label, now, pick }) => {
     const name = element("button", { type: "button", text: label, onclick: pick });
-    const cells = columns.map((column) => element("td", { text: cell(column, value(series, n, column)), title: column === "status" ? value(series, n, "reason") : null }));
+    const cells = columns.map((column) => element("td", { text: cell(column, series, n), title: column === "status" ? value(series, n, "reason") : null }));
     return element("tr", { "aria-current": now ? "true" : null }, element("th", { scope: "row" }, name), ...cells);
   });
   byId("table").replaceChildren(element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...body));
@@ -27,9 +27,12 @@ export function draw(changed) {
   follow();
 }
 
-/** The mean of fixed points is a share of images. */
-const cell = (column, found) =>
-  column === "fixed_point" && state.scope === "mean" && found !== null ? `${Math.round(100 * found)} %` : show(column, found);
+/** Of means, what has settled is a share of images. */
+function cell(column, series, n) {
+  const found = value(series, n, column);
+  if (column !== "fixed_point" || found === null) return show(column, found);
+  return state.scope === "mean" ? `${Math.round(100 * found)} %` : settled(found, value(series, n, "cycle"));
+}
 
 const about = (name) => (report.columns[name] ? `${report.columns[name].meaning}${report.columns[name].unit ? ` (${report.columns[name].unit})` : ""}` : null);
 

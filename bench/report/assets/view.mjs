@@ -4,8 +4,17 @@ import { state, change, MAX_ZOOM } from "viewer/state";
 
 const clamp = (v, low, high) => Math.min(high, Math.max(low, v));
 
+/** CSS pixels per image pixel where the whole picture just fits. */
+const fitting = (port, width, height) => Math.min(port.clientWidth / width, port.clientHeight / height);
+
 /** CSS pixels per image pixel. */
-export const scaleOf = (port, width, height) => state.zoom * Math.min(port.clientWidth / width, port.clientHeight / height);
+export const scaleOf = (port, width, height) => state.zoom * fitting(port, width, height);
+
+/** The smallest zoom: the whole picture, or one pixel on one pixel where that is smaller. */
+const leastZoom = (port, size) => Math.min(1, 1 / devicePixelRatio / fitting(port, ...size));
+
+/** The nearest whole pixel of the screen, so that one pixel on one pixel is not blurred. */
+const snap = (length) => Math.round(length * devicePixelRatio) / devicePixelRatio;
 
 /** Place a canvas in its port. */
 export function place(port, canvas) {
@@ -15,7 +24,7 @@ export function place(port, canvas) {
   const top = port.clientHeight / 2 - middle(state.y, height * scale, port.clientHeight);
   canvas.style.width = `${width}px`;
   canvas.style.height = `${height}px`;
-  canvas.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
+  canvas.style.transform = `translate(${snap(left)}px, ${snap(top)}px) scale(${scale})`;
   canvas.style.imageRendering = scale * devicePixelRatio >= 2 ? "pixelated" : "auto";
 }
 
@@ -27,7 +36,7 @@ function middle(part, size, port) {
 /** Zoom by a factor, so that what lies at (dx, dy) from the port's middle stays there. */
 export function zoomBy(factor, port, size, dx = 0, dy = 0) {
   const before = scaleOf(port, ...size);
-  const zoom = clamp(state.zoom * factor, 1, MAX_ZOOM);
+  const zoom = clamp(state.zoom * factor, leastZoom(port, size), MAX_ZOOM);
   const after = (before * zoom) / state.zoom;
   const move = (part, length, room, d) => {
     const at = middle(part, length * before, room) + d;

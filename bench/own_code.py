@@ -1,0 +1,67 @@
+"""The code of codecs that are not built in: it changes between runs, and so it is part of what identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sysconfig
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from bench.codec import Codec
+
+OURS = frozenset({"bench", "baselines"})
+"""Top-level packages of this project. Their codecs state versions, and keep their identity when code moves."""
+
+SOURCES = "source_sha256"
+"""The key under which an identity holds sha256 by module."""
+
+
+def is_built_in(codec: Codec) -> bool:
+    """Whether a codec's class is one of this project's."""
+    return _package(type(codec)) in OURS
+
+
+def whole_identity(codec: Codec) -> Any:
+    """``codec.identity()``, with the sha256 of its source files where it is not built in and they are there."""
+    said, found = codec.identity(), source_hashes(type(codec))
+    return said | {SOURCES: dict(found)} if found and isinstance(said, dict) else said
+
+
+@lru_cache(maxsize=64)
+def source_hashes(cls: type) -> tuple[tuple[str, str], ...]:
+    """Module and sha256 of its source, of a class and of those it is derived from; () for a class of this project.
+
+    Base classes count that are neither this project's nor installed: whatever is, has a version that the codec can
+    state. Read once a process, as the code is: a file that is changed later is not what runs.
+    """
+    if _package(cls) in OURS:
+        return ()
+    found = {}
+    for each in cls.__mro__:
+        file = _source(each)
+        if file is not None and each.__module__ not in found and (each is cls or _is_local(each, file)):
+            found[each.__module__] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return tuple(sorted(found.items()))
+
+
+def _package(cls: type) -> str:
+    return cls.__module__.partition(".")[0]
+
+
+def _source(cls: type) -> Path | None:
+    """The file a class is written in; None where there is none to read, as for what was typed or compiled."""
+    try:
+        name = inspect.getsourcefile(cls)
+    except (TypeError, OSError):
+        return None
+    path = Path(name) if name else None
+    return path if path is not None and path.is_file() else None
+
+
+def _is_local(cls: type, file: Path) -> bool:
+    """Whether a class is neither of this project, nor of Python's library, nor of an installed package."""
+    if _package(cls) in OURS or {"site-packages", "dist-packages"} & set(file.parts):
+        return False
+    return not any(file.is_relative_to(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
