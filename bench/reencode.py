@@ -77,10 +77,11 @@ def check_taken(wanted: Request) -> None:
 
 
 def _reports(chosen: Sequence[Point], options: argparse.Namespace) -> tuple[str, ...]:
-    """What is made of the run: curves over generations; of one encoding at several settings, rate-distortion curves."""
+    """What is made of the run: curves over generations; of several settings of a codec, rate-distortion curves."""
     codecs = {tuple(codec.name for codec in point.codecs) for point in chosen}
-    once = generations(options) == 1 and options.edit is None
-    return ("rd",) if once and len(codecs) < len(chosen) else ("generations",)
+    if len(codecs) == len(chosen) or options.edit is not None:
+        return ("generations",)
+    return ("rd",) if generations(options) == 1 else ("generations", "rd_last")
 
 
 def _parser() -> Parser:

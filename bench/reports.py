@@ -182,6 +182,18 @@ def rd(results: Results, say: Say) -> None:
         results.keep_beside("rd", beside)
 
 
+def rd_last(results: Results, say: Say) -> None:
+    """Rate-distortion curves of generation 1, solid, and of the last one, dashed."""
+    if not results.needed("rd"):
+        return
+    from bench import plots_rd
+
+    generation = " (generation " + results.means["generation"].astype(str) + ")"
+    means = results.means.assign(system=results.means["system"] + generation)
+    first, last = (means[means["generation"] == n] for n in (1, means["generation"].max()))
+    results.save(plots_rd.rd(first, last, note=results.note, metrics=plots_rd.PANELS), "rd")
+
+
 def auc(results: Results, say: Say) -> None:
     """Areas under the curves of generation 1 on the rates that all of them cover (IAT, Table 1), not normalised."""
     say(Text(lambda: _areas(results)))
@@ -249,6 +261,7 @@ REPORTS: dict[str, Callable[[Results, Say], None]] = {
     "generations": generations,
     "path": path,
     "rd": rd,
+    "rd_last": rd_last,
     "auc": auc,
     "points": points,
 }

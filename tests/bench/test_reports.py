@@ -11,7 +11,7 @@ import pytest
 from pngs import save_png
 from skimage.data import astronaut
 
-from bench import plots, reencode, reports, run
+from bench import plots, plots_rd, reencode, reports, run
 from bench.runner import run_tasks
 from bench.snapshots import intact
 
@@ -120,3 +120,27 @@ def test_pixels_that_nobody_asks_for_are_not_looked_at(start, columns, snapshots
     assert start(*drift, "0,1,2") == 0
     for chain in chains:
         assert all(intact(tmp_path / "run" / "snapshots", file) for file in chain["snapshots"].values())
+
+
+def test_several_settings_of_a_codec_make_rate_distortion_curves_of_both_ends(start, tmp_path, monkeypatch):
+    drawn = []
+    function = plots_rd.rd
+    monkeypatch.setattr(plots_rd, "rd", lambda *args, **more: drawn.append(function(*args, **more)) or drawn[-1])
+    settings = "synthetic_codecs:Coarse:1,synthetic_codecs:Coarse:2,jpeg:30,jpeg:60"
+    assert start("--codec", settings, "--quiet") == 0
+    figures = tmp_path / "run" / "figures"
+    assert {"rd.png", "rd.pdf", "generations.png"} <= {path.name for path in figures.iterdir()}
+    lines = drawn[0].axes[0].get_lines()
+    assert [(line.get_linestyle(), line.get_marker()) for line in lines[1::2]] == [("-", "s"), ("--", "s")]
+    assert len({line.get_color() for line in lines[1::2]}) == 1
+    names = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert "jpeg (generation 1)" in names
+    assert "jpeg (generation 3)" in names
+    assert start("--codec", settings, "--quiet") == 0
+    assert len(drawn) == 1
+
+
+@pytest.mark.parametrize("more", [("--codec", "jpeg:30,webp:50"), ("--codec", "jpeg:30,jpeg:50", "--edit", "shift:1")])
+def test_where_there_is_no_curve_none_is_drawn(start, more, tmp_path):
+    assert start(*more, "--quiet") == 0
+    assert not (tmp_path / "run" / "figures" / "rd.png").exists()
