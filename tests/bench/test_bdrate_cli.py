@@ -103,7 +103,7 @@ def test_qualities_spread_over_several_runs_make_one_curve(tmp_path, capsys):
     assert main([str(path) for path in paths[:5]]) == 0
     assert "n/a: 1 point, 4 needed: run bench.reencode at more qualities" in capsys.readouterr().out
     assert main([str(paths[0]), str(paths[4])]) == 0
-    assert "n/a: both: 1 point, 4 needed: run bench.reencode at more qualities\n" in capsys.readouterr().out
+    assert "n/a: both curves: 1 point, 4 needed: run bench.reencode at more qualities\n" in capsys.readouterr().out
 
 
 def test_ms_ssim_in_decibels(runs, capsys):

@@ -181,7 +181,7 @@ class Honest(Sums):
 ONLY = "decode may use nothing but the bytes."
 REASONS = {
     "Keeps": f"keeps: another instance can't decode this stream (decode raised AttributeError: 'Keeps' object has no "
-    f"attribute 'image'): {ONLY}",
+    f"attribute 'image' (hidden.py:18)): {ONLY}",
     "Sums": f"sums: another instance decodes this stream to other pixels: {ONLY}",
     "Once": "once: another instance can't decode this stream (hidden:Once: its constructor raised OSError",
     "Empty": "empty: encode returned an empty stream.",
