@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     resumed = going_on and stopped_there
     if args.weights and args.transform:
         raise BenchError("--weights and --transform both say what to begin with; leave one out.")
-    if args.random_start and (source := "weights" if args.weights else "transform" if args.transform else ""):
-        raise BenchError(f"--random-start and --{source} both say what to begin with; leave one out.")
+    if args.random_start and (option := "weights" if args.weights else "transform" if args.transform else ""):
+        raise BenchError(f"--random-start and --{option} both say what to begin with; leave one out.")
     if args.entropy and (args.weights or args.transform):
         raise BenchError("--entropy is for a model that begins anew: leave out --weights and --transform.")
     weights, transform, entropy = (_source(args, option) for option in ("weights", "transform", "entropy"))
