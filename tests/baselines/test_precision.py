@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from skimage.io import imsave
 from torch import Tensor
 
 from baselines.learned.arithmetic import float32_convolutions
@@ -48,6 +50,7 @@ def test_latents_and_gradients_in_bfloat16_are_those_of_float32(name: str) -> No
 
 def test_where_every_layer_carries_the_image_bfloat16_is_refused(tmp_path: Path) -> None:
     assert [name for name in SYSTEMS if not system(name).in_bfloat16] == ["sft"]
+    imsave(tmp_path / "one.png", np.zeros((300, 300, 3), np.uint8), check_contrast=False)
     with pytest.raises(BenchError, match="--bfloat16: every layer of sft carries the image"):
         main(["sft", "--data", str(tmp_path), "--minutes", "1", "--bfloat16"])
 
