@@ -50,6 +50,7 @@ _FAMILIES = {
     "ffmpeg": ("#8C564B", ">"),
     "cheng": ("#44AA99", "H"),
     "chain": ("#AA3377", "*"),
+    "aom": ("#003F5C", "D"),
 }
 _ALIASES = {"song": "sft"}
 """Families under the name that papers use."""
@@ -99,6 +100,7 @@ def family_of(codec: str) -> str:
     """``jpeg`` of ``jpeg-444``, ``avif`` of ``avif[speed=4]``, ``iat`` of ``iat [float]``; ``xie`` of
     ``published:xie2021-invcompress``."""
     name = codec.lower().removeprefix("published:").removeprefix("compressai-")
+    name = re.sub(r"^ffmpeg-(?=aom)", "", name)
     name = re.split(r"[-_\[: ]", name, maxsplit=1)[0]
     if name not in _FAMILIES:
         name = re.sub(r"20[12]\d$", "", name)

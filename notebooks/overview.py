@@ -30,7 +30,7 @@ PROTOCOLS = {
 }
 STABLE = {f"iat[checkpoint={name}]": name for name in ("iat-stable", "iat-long")}
 SETTINGS = {"iat": 0.5, "iat-stable": 0.5, "iat-long": 0.5, "sft": 0.3, "jpeg": 75, "jpeg2000": 0.8}
-SETTINGS |= {"webp": 80, "avif": 70, "heic": 50, "jpegxl": 80, "bpg": 32}
+SETTINGS |= {"webp": 80, "avif": 70, "heic": 50, "jpegxl": 80, "bpg": 32, "ffmpeg-aom[tune=iq]": 22}
 
 tables, losses = {}, []
 for name, title in PROTOCOLS.items():

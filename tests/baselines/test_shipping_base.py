@@ -24,7 +24,10 @@ def never(*_: object) -> NoReturn:
     ("argv", "said"),
     [
         (["trained/whole.safetensors", "--base", "whole.safetensors", "--into", "."], "written over its own --base"),
-        (["trained/whole.safetensors", "--base", "part.safetensors", "--into", ".", "--name", "new"], "name that or another whole one"),
+        (
+            ["trained/whole.safetensors", "--base", "part.safetensors", "--into", ".", "--name", "new"],
+            "name that or another whole one",
+        ),
         (
             ["trained/whole.safetensors", "--base", "whole.safetensors", "--into", "other"],
             "must lie in the folder",
