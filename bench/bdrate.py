@@ -48,14 +48,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m bench.bdrate",
         description="BD-rate (%) and BD-PSNR (dB) of codecs against an anchor, or against their own generation 1.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("tables", nargs="*", metavar="RUN_OR_TABLE", help="run folders, .parquet or .csv tables")
     parser.add_argument("--anchor", help="codec to compare against (default: jpeg, or the first one)")
     parser.add_argument("--test", help="codecs to compare, separated by commas (default: all others)")
     parser.add_argument("--generation", help="one or several, separated by commas (default: 1; with --self the last)")
     parser.add_argument("--self", action="store_true", dest="own", help="compare each codec with its own generation 1")
-    parser.add_argument("--metric", choices=METRICS, default=METRICS[0], help="quality axis (default: psnr)")
+    parser.add_argument("--metric", choices=METRICS, default=METRICS[0], help="quality axis")
     parser.add_argument("--dataset", help="only this dataset (default: all; without tables kodak)")
     parser.add_argument(
         "--published", action="append", default=[], metavar="NAME", help="add published curves (commas)"
@@ -65,8 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--bootstrap", type=resample_count, metavar="N", help="95 %% interval over images, N resamples, at least 100"
     )
-    parser.add_argument("--seed", type=whole_number, default=0, help="seed of --bootstrap (default: 0)")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+    parser.add_argument("--seed", type=whole_number, default=0, help="of --bootstrap")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="of the table")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to the terminal")
     return parser
 

@@ -17,10 +17,14 @@ OK, SOME_FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 
 class Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults, other than None and, of switches, False."""
+    """Shows defaults that say something: not None, False or empty lists. Keeps the lines of an epilog of examples."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith("examples:\n") else super()._fill_text(text, width, indent)
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default is None or action.default is False else super()._get_help_string(action)
+        says_nothing = action.default is None or action.default is False or action.default == []
+        return action.help if says_nothing else super()._get_help_string(action)
 
 
 class Parser(argparse.ArgumentParser):

@@ -195,14 +195,14 @@ def _options(experiment: dict[str, Any], options: argparse.Namespace) -> argpars
 def _check_choices(options: argparse.Namespace) -> None:
     """Options with a fixed choice are checked by the parser on a command line; a file's must be as well."""
     parser = Parser(prog="python -m bench.experiment")
-    add_options(parser.add_argument)
+    add_options(parser)
     given = ["--rate-by", options.rate_by, "--rate-side", options.rate_side, "--carrier", options.carrier]
     parser.parse_args(given)
 
 
 def _defaults() -> argparse.Namespace:
     parser = Parser()
-    add_options(parser.add_argument)
+    add_options(parser)
     return parser.parse_args([])
 
 

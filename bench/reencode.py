@@ -19,6 +19,14 @@ from bench.schedule_options import DEFAULT_CODEC, DEFAULT_GENERATIONS, Point, ad
 from bench.task import EVERY, Settings, remote_codec, usable_codec
 
 LAST = "last"
+EXAMPLES = """examples:
+  python -m bench.reencode --codec iat,jpeg,webp --generations 50
+  python -m bench.reencode --codec jpeg --quality 20,40,60,80 --generations 10 --dataset FOLDER
+  python -m bench.reencode --codec iat,avif --bpp 0.5,1 --generations 20
+  python -m bench.reencode --codec jpeg --drift quality:90:50
+  python -m bench.reencode --chain jpeg:75,webp:80,avif@0.5bpp --generations 30
+  python -m bench.reencode --codec mymodule:MyCodec,iat --generations 50
+"""
 SNAPSHOTS = f"0,1,2,5,10,20,50,{LAST}"
 
 
@@ -85,36 +93,57 @@ def _reports(chosen: Sequence[Point], options: argparse.Namespace) -> tuple[str,
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m bench.reencode", description="Re-encode images N times and measure what is left.")
-    add = parser.add_argument
-    add_options(add)
-    add("--generations", type=positive_int, help=f"how many (default: {DEFAULT_GENERATIONS}, or all of a --schedule)")
-    add("--dataset", default="sample", help="name of a set, folder or file; python -m bench.datasets lists the sets")
+    parser = Parser(
+        prog="python -m bench.reencode",
+        usage="%(prog)s [--codec CODEC] [--generations N] [--dataset NAME] [option ...]",
+        description="Re-encode images N times and measure what is left.",
+        epilog=EXAMPLES,
+    )
+    add = parser.add_argument_group("images and generations").add_argument
+    add(
+        "--dataset",
+        metavar="NAME",
+        default="sample",
+        help="name of a set, folder or file; python -m bench.datasets lists the sets",
+    )
+    how_many = f"how many (default: {DEFAULT_GENERATIONS}, or all of a --schedule)"
+    add("--generations", metavar="N", type=positive_int, help=how_many)
+    add_options(parser)
     add_run_options(parser)
     return parser
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Options that say how a run is done, not what it is."""
-    add = parser.add_argument
-    add("--data-root", help="folder that holds the named sets (or variable BENCH_DATA)")
-    add("--out", type=Path, help="run folder; without it one under results/runs/ named after codecs and images")
-    add(
-        "--jobs",
-        type=positive_int,
-        help="chains coded at once; without it one for each core, or each worker of a cluster",
-    )
+    add = parser.add_argument_group("files").add_argument
+    add("--data-root", metavar="FOLDER", help="folder that holds the named sets (or variable BENCH_DATA)")
     add("--skip-unreadable", action="store_true", help="leave out images that can't be read, and name them")
-    add("--backend", choices=BACKENDS, default="local", help="whose workers code: this machine's, or a cluster's")
-    add("--scheduler", metavar="ADDRESS", help="of the cluster: tcp://HOST:8786 for Dask, HOST:6379 for Ray")
-    add("--device", default="cpu", help="where learned codecs run: cpu, cuda, cuda:1")
-    add("--checkpoint", help="weights of learned codecs: a file, or the name of shipped ones")
+    add("--checkpoint", metavar="FILE", help="weights of learned codecs: a file, or the name of shipped ones")
+    add(
+        "--out",
+        metavar="FOLDER",
+        type=Path,
+        help="run folder; without it one under results/runs/ named after codecs and images",
+    )
     add(
         "--snapshots",
+        metavar="LIST",
         default=SNAPSHOTS,
         help="generations whose pixels are kept: numbers, 0 being the source, and last; or none",
     )
-    add("--codec-timeout", type=_seconds, default=600.0, help="seconds one encode or decode may take; 0: for ever")
+    add = parser.add_argument_group("how it is run").add_argument
+    add(
+        "--jobs",
+        metavar="N",
+        type=positive_int,
+        help="chains coded at once; without it one for each core, or each worker of a cluster",
+    )
+    add("--device", default="cpu", help="where learned codecs run: cpu, cuda, cuda:1")
+    add("--backend", choices=BACKENDS, default="local", help="whose workers code: this machine's, or a cluster's")
+    add("--scheduler", metavar="ADDRESS", help="of the cluster: tcp://HOST:8786 for Dask, HOST:6379 for Ray")
+    add(
+        "--codec-timeout", metavar="SECONDS", type=_seconds, default=600.0, help="for one encode or decode; 0: for ever"
+    )
     add("--dry-run", action="store_true", help="say how much there is to do and how long it takes, and do nothing")
     add("--quiet", action="store_true", help="print errors only")
 

@@ -52,21 +52,25 @@ class Point:
     schedule: Schedule
 
 
-def add_options(add: Callable[..., Any]) -> None:
-    """The options of a command line, through ``parser.add_argument``."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a command line that say what is coded, and what each generation is asked for."""
+    add = parser.add_argument_group("what is coded").add_argument
     add("--codec", help="one or several (python -m bench.codecs lists them): iat,jpeg:75,webp:80 (default: iat)")
+    add("--chain", metavar="CODECS", help="hand-over, one codec a generation, repeated: jpeg:75,webp:80,avif@0.5bpp")
+    add("--edit", metavar="EDITS", help="between generations: resize:0.5,shift:1,crop:8,brightness:2 (bench.edits)")
+    add("--carrier", choices=CARRIERS, default="uint8", help="between generations: 8-bit, or float for learned codecs")
+    add = parser.add_argument_group(
+        "at which quality or rate", "one of the first five; without any each codec's default quality"
+    ).add_argument
     add("--quality", help="quality of codecs named without one; several, 25,50,75, give an operating point each")
     add("--bpp", help="the rate every generation is coded at, by rate control; several give an operating point each")
     add("--drift", metavar="A:B", help="from A to B bpp over the generations, linearly; quality:A:B for qualities")
     add("--schedule", metavar="LIST", help="a rate a generation: 1,0.9,0.8, a file of them, or a name: " + names())
     add("--walk", metavar="LO:HI", help="a random walk of rates between LO and HI bpp; quality:LO:HI for qualities")
-    add("--chain", metavar="CODECS", help="hand-over, one codec a generation, repeated: jpeg:75,webp:80,avif@0.5bpp")
-    add("--edit", metavar="EDITS", help="between generations: resize:0.5,shift:1,crop:8,brightness:2 (bench.edits)")
+    add("--seed", type=whole_number, default=0, help="seed of --walk")
     add("--rate-by", choices=("image", "dataset"), default="image", help="rate of each image, or mean rate of the set")
     add("--rate-side", choices=SIDES, default="nearest", help="taken where no quality hits the target within 0.5 %%")
     add("--rate-hold", metavar="SHARE", help="a quality is kept while its rate is this near the target: 0.05 or 5%%")
-    add("--seed", type=whole_number, default=0, help="seed of --walk")
-    add("--carrier", choices=CARRIERS, default="uint8", help="between generations: 8-bit, or float for learned codecs")
 
 
 def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> list[Point]:

@@ -55,7 +55,7 @@ def edits() -> Target:
 def schedule() -> Target:
     """Every option that says what generations are asked for, and the file that ``--schedule`` may name."""
     parser = argparse.ArgumentParser(exit_on_error=False)
-    add_options(parser.add_argument)
+    add_options(parser)
     parser.add_argument("--generations")
     folder = tempfile.TemporaryDirectory()
     path = Path(folder.name, "schedule.txt")

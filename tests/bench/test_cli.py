@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -110,3 +111,22 @@ def test_every_command_answers_a_wrong_option_in_one_sentence(name, capsys):
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert said.err.endswith(f"ee python -m {name.removesuffix('.__main__')} --help.\n")
+
+
+@pytest.mark.parametrize("module", ["bench.reencode", "bench.bdrate"])
+def test_examples_of_the_help_are_lines_that_the_parser_takes(module):
+    parser = import_module(module)._parser()
+    examples = [line for line in parser.format_help().splitlines() if line.startswith("  python -m ")]
+    assert len(examples) >= 4
+    for line in examples:
+        start, _, options = line.strip().partition(f"{module} ")
+        assert start == "python -m "
+        parser.parse_args(shlex.split(options))
+
+
+def test_help_shows_defaults_that_say_something():
+    parser = cli.Parser(prog="this")
+    for name, default in (("--some", 3), ("--none", None), ("--list", [])):
+        parser.add_argument(name, default=default, help="x")
+    parser.add_argument("--switch", action="store_true", help="x")
+    assert [line.split()[0] for line in parser.format_help().splitlines() if "default:" in line] == ["--some"]

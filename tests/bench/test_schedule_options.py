@@ -17,7 +17,7 @@ CODECS = {"quantiser": rate_codecs.Quantiser, "continuous": rate_codecs.Continuo
 
 def options(*argv):
     parser = Parser()
-    add_options(parser.add_argument)
+    add_options(parser)
     found = parser.parse_args(list(argv))
     found.generations = None
     return found
