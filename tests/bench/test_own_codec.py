@@ -17,12 +17,15 @@ from skimage.data import astronaut
 
 from bench import reencode, registry, run
 from bench.cli import call
-from bench.codec import BitstreamError, HintsRate
+from bench.codec import BitstreamError, CodecError, HintsRate
 from bench.codecs import main as list_codecs
 from bench.runner import run_tasks
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "own-codec.md"
-SOURCE = re.findall(r"<!-- file: dctcodec.py -->\n```python\n(.*?)^```", PAGE.read_text("utf-8"), re.S | re.M)[0]
+SOURCE, AROUND_A_PROGRAM = (
+    re.findall(rf"<!-- file: {name}.py -->\n```python\n(.*?)^```", PAGE.read_text("utf-8"), re.S | re.M)[0]
+    for name in ("dctcodec", "x264still")
+)
 IMAGE = np.ascontiguousarray(astronaut()[40:161, 150:251])
 
 
@@ -111,3 +114,36 @@ def test_the_hint_on_the_page_is_one_that_rate_control_takes() -> None:
     for bpp in (0.5, 1.0, 2.0):
         rate = len(codec.encode(IMAGE, codec.rate_hint(IMAGE, bpp))) * 8 / IMAGE[..., 0].size
         assert bpp / 2 < rate < bpp * 2
+
+
+@pytest.fixture
+def around(desk: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    (desk / "x264still.py").write_text(AROUND_A_PROGRAM, encoding="utf-8")
+    monkeypatch.delitem(sys.modules, "x264still", raising=False)
+    import x264still  # type: ignore[import-not-found]
+
+    return x264still
+
+
+def test_a_codec_around_a_program(around: ModuleType, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "run_tasks", functools.partial(run_tasks, backend="sequential"))
+    ffmpeg = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
+    name = f"x264still:X264Still[program={ffmpeg}]"
+    arguments = ["--codec", name, "--quality", "1,30", "--dataset", "photos", "--generations", "5", "--out", "runs/own"]
+    assert reencode.main(arguments) == 0
+    table = pd.read_parquet(desk / "runs" / "own" / "generations.parquet").set_index(["quality", "generation"])
+    assert (table["codec"] == "x264still").all()
+    assert table["psnr"][1, 1] > 40 > table["psnr"][30, 1] > 25
+    assert (table[["shift_r", "shift_g", "shift_b"]].abs().loc[1] < 0.2).all(axis=None)
+    with pytest.raises(BitstreamError, match=r"^x264still: "):
+        around.X264Still(ffmpeg).decode(b"no stream")
+
+
+def test_a_program_that_is_missing_or_does_not_end(around: ModuleType, tmp_path: Path) -> None:
+    missing = around.X264Still("no-such-program")
+    assert missing.available() == (False, "install ffmpeg, or name it: x264still:X264Still[program=PATH]")
+    sleeper = tmp_path / "sleeper"
+    sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeper.chmod(0o755)
+    with pytest.raises(CodecError, match=r"^x264still: not done within 0\.2 s; --codec-timeout sets that\.$"):
+        around.X264Still(str(sleeper), timeout=0.2).encode(IMAGE, 23)
