@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from bench import memory
 from bench.cluster import Cluster, WorkerLost
-from bench.codec import BenchError, EstimatesMemory, Image, one_sentence
+from bench.codec import BenchError, Image
 from bench.datasets import ImageRef
 from bench.interrupt import Interrupts
 from bench.meter import Meter, advance
 from bench.pool import run_pool, why_lost
-from bench.registry import CodecSpec
+from bench.room import with_room
 from bench.store import Store
 from bench.task import Settings, Task, make_codec
 from bench.worker import Finished, code_chain, code_far_away, who
@@ -63,7 +61,7 @@ def run_tasks(
         if cluster is not None:
             _run_on_cluster(waiting, store, settings, meter.path, cluster, say)
             return coded
-        settings = _with_room(waiting, settings, say)
+        settings = with_room([(task,) for task in waiting], settings, "chains are coded", say)
         run_pool(
             _work,
             [(task, store, settings, meter.path) for task in waiting],
@@ -75,26 +73,6 @@ def run_tasks(
             backend=backend,
         )
     return coded
-
-
-def _with_room(tasks: Sequence[Task], settings: Settings, say: Callable[[str], None]) -> Settings:
-    """Settings with as many jobs as there is memory for, as far as codecs say what they need."""
-    needs = [max(_need(spec, task, settings) for spec in task.specs) for task in tasks]
-    wanted = min(settings.jobs, len(tasks))
-    jobs = memory.fitting(needs, wanted)
-    if jobs == wanted:
-        return settings
-    image = tasks[needs.index(max(needs))].image
-    say(f"{image} takes about {memory.gibibytes(max(needs))} of memory: {jobs} of {wanted} chains are coded at once.")
-    return replace(settings, jobs=jobs)
-
-
-def _need(spec: CodecSpec, task: Task, settings: Settings) -> int:
-    codec = make_codec(spec, settings)
-    if not isinstance(codec, EstimatesMemory):
-        return 0
-    with one_sentence(f"{codec.name}: memory_needed()"):
-        return int(codec.memory_needed(*task.size))
 
 
 def store_lost(task: Task, store: Store, settings: Settings, reason: str) -> None:

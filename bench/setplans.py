@@ -9,6 +9,7 @@ from bench import setrate
 from bench.coding import Calls
 from bench.datasets import ImageRef
 from bench.pool import run_pool, why_lost
+from bench.room import with_room
 from bench.schedule import Planned, Step
 from bench.setrate import Plan
 from bench.store import Store
@@ -27,10 +28,11 @@ def plan(
     waiting = [name for name, plan in plans.items() if plan is None]
     if waiting:
         say(f"Choosing qualities for the set first, {len(waiting)} of {len(sets)} to be chosen.")
+        at_once = with_room([sets[name] for name in waiting], settings, "sets have their qualities chosen", say)
         made = run_pool(
             _make,
             [(sets[name], store, settings) for name in waiting],
-            settings,
+            at_once,
             died=lambda place: say(
                 f"A worker process died; qualities of {_label(sets[waiting[place]])} are chosen again in a process of "
                 f"its own."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -11,6 +12,7 @@ from test_runner import SETTINGS, status, task
 
 from bench import memory
 from bench.codec import EstimatesMemory
+from bench.room import with_room
 from bench.runner import run_tasks
 from bench.store import Store
 
@@ -77,3 +79,16 @@ def test_an_image_too_large_is_a_failed_chain_with_a_reason_and_the_others_go_on
     reason = store.read(large.identity)[0].records[0]["reason"]
     assert re.match(r"roomy: 9x8 takes about 72\.0 GiB of memory and \d\.\d GiB are available; use ", reason)
     assert reason.endswith("GiB are available; use smaller images, fewer --jobs, or a machine with more memory.")
+
+
+def test_fewer_sets_are_planned_at_once_where_they_do_not_fit_side_by_side(machine, tmp_path):
+    machine(GIB)
+    small, large = (replace(task(tmp_path, "Roomy", each), size=size) for each, size in ((2, (1, 1)), (3, (2, 2))))
+    one, other = [small, large], [small]
+    need = synthetic.Roomy().memory_needed(2, 2)
+    said = []
+    settings = replace(SETTINGS, jobs=2)
+    assert with_room([one, other], settings, "sets are planned", said.append).jobs == 1
+    assert said == [f"{large.image} takes about {memory.gibibytes(need)} of memory: 1 of 2 sets are planned at once."]
+    machine(1000 * GIB)
+    assert with_room([one, other], settings, "sets are planned", said.append) is settings
