@@ -45,17 +45,18 @@ for name, span in SPANS.items():
         print(f"Nothing at {name} yet: python -m bench.results fifty --missing")
 
 # %% [markdown]
-# JPEG and JPEG 2000 nearly stand still, and so do Xie et al., A-INN and, up to level 0.5, IAT, which reach a fixed
-# point on every image by the eleventh round. Song et al. loses 4.7 dB; yet 21 of its chains reach a fixed point and one
-# a cycle of two images, after 13 to 49 rounds.
+# JPEG and JPEG 2000 nearly stand still, and so do Xie et al., A-INN and IAT, which reach a fixed point on every
+# image, by the eleventh round, IAT at level 0.8 by the 17th. Song et al. loses 4.7 dB; yet 21 of its chains reach a
+# fixed point and one a cycle of two images, after 13 to 49 rounds.
 #
-# At level 0.8 IAT loses 2.9 dB in the mean, 1.4 in the median and 11.6 on the worst image, half of it in the first
-# fifteen rounds. Only 10 of the 24 chains settle, 6 at a fixed point and 4 in a cycle of two. The part between its two
-# enhancement networks is invertible; these two are not each other's inverse. Alone, with nothing rounded, they give
-# kodim20 back at 42.8 dB the first time and 29.1 dB the tenth. Coarse steps of the latents seem to round such an error
-# away, fine ones to keep it. Pixels in 8 bits are not to blame, they help: in 20 rounds kodim20 loses 3.9 dB with them
-# and 7.8 dB handed on unrounded (`--carrier float`). A stable decoder (trained so that encoding its output again gives
-# the same latents) loses 0.04 dB: see the notebook of the stable decoders.
+# That of IAT is its decoder's doing, a stable one, trained so that encoding its output again gives the same latents:
+# see the notebook of the stable decoders. `iat-compact` has none. At level 0.8 it loses 2.9 dB in the mean, 1.4 in
+# the median and 11.6 on the worst image, half of it in the first fifteen rounds. Only 10 of the 24 chains settle, 6
+# at a fixed point and 4 in a cycle of two. The part between its two enhancement networks is invertible; these two are
+# not each other's inverse. Alone, with nothing rounded, they give kodim20 back at 42.8 dB the first time and 29.1 dB
+# the tenth. Coarse steps of the latents seem to round such an error away, fine ones to keep it. Pixels in 8 bits are
+# not to blame, they help: in 20 rounds kodim20 loses 3.9 dB with them and 7.8 dB handed on unrounded (`--carrier
+# float`).
 #
 # WebP, AVIF and JPEG XL lose at every round, and few of their chains have settled after 50; AVIF's loss comes with a
 # shift of colour (`shift_max` in 8-bit levels, `delta_e` in the table below), and is mostly its library's conversion to

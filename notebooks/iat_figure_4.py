@@ -32,12 +32,12 @@ plots_rd.rd(ours, points, until=1.7)
 
 # %% [markdown]
 # The published learned codecs lie together, above everything we measured but VVC (`ffmpeg-vvenc`), which lies among
-# them. Our IAT is the compact preset, trained for 128 minutes without a GPU (`iat-long` for 301) where the authors
-# trained for about three weeks on one: it lies near WebP. This is not a reproduction of the paper's curve, it is what
-# the same structure does at 75 to 78 kMAC per pixel and direction. Our Xie et al. had twenty minutes of one core and
-# IAT's entropy model to begin with, and lies between JPEG and WebP in PSNR; in MS-SSIM it falls below JPEG from about
-# 0.6 bpp on. Song et al. had 28 minutes and lies between JPEG and Xie et al., down to JPEG where it flattens at the
-# highest rates.
+# them. Our IAT is the compact preset, trained for 301 minutes without a GPU (`iat-compact`, dotted, for 128) where
+# the authors trained for about three weeks on one: it lies near WebP. This is not a reproduction of the paper's
+# curve, it is what the same structure does at 75 to 78 kMAC per pixel and direction. Our Xie et al. had twenty
+# minutes of one core and IAT's entropy model to begin with, and lies between JPEG and WebP in PSNR; in MS-SSIM it
+# falls below JPEG from about 0.6 bpp on. Song et al. had 28 minutes and lies between JPEG and Xie et al., down to
+# JPEG where it flattens at the highest rates.
 #
 # Three things to know about the dashed curves. IAT published ten points at either end of its curve and none between
 # (Table 2). The VTM points were measured against a reference that had gone through the same colour conversion and are

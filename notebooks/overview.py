@@ -28,8 +28,8 @@ PROTOCOLS = {
     "iat-fig6-fixed": "0.791 bpp every time",
     "iat-fig6-drift": "the rate asked falls 1.03 to 0.79",
 }
-STABLE = {f"iat[checkpoint={name}]": name for name in ("iat-stable", "iat-long")}
-SETTINGS = {"iat": 0.5, "iat-stable": 0.5, "iat-long": 0.5, "sft": 0.3, "jpeg": 75, "jpeg2000": 0.8}
+SHORT = {f"iat[checkpoint={name}]": name for name in ("iat-compact", "iat-stable")}
+SETTINGS = {"iat": 0.5, "iat-compact": 0.5, "iat-stable": 0.5, "sft": 0.3, "jpeg": 75, "jpeg2000": 0.8}
 SETTINGS |= {"webp": 80, "avif": 70, "heic": 50, "jpegxl": 80, "bpg": 32, "ffmpeg-aom[tune=iq]": 22}
 
 tables, losses = {}, []
@@ -37,7 +37,7 @@ for name, title in PROTOCOLS.items():
     records = results.table(name)
     if name == "fifty":
         records = pd.concat([records, results.table("stable")], ignore_index=True)
-    records = records.assign(codec=records["codec"].replace(STABLE))
+    records = records.assign(codec=records["codec"].replace(SHORT))
     if name == "fifty":
         records = records[records["quality"] == records["codec"].map(SETTINGS)]
     failed = records[records["status"] == "failed"].groupby("codec")["image"].nunique()
@@ -56,9 +56,9 @@ pd.concat(losses).pivot(index="codec", columns="protocol", values="drop")[list(P
 # %% [markdown]
 # That a codec holds still at one setting says little about what it does when the setting moves. Here a setting is left
 # alone while its rate stays within 10 % of what is asked, so the 16 falling rates of the third panel are one or two
-# moves of it, and chains end at 0.80 to 0.83 bpp in the mean. `iat-stable` and `iat-long` have stable decoders, trained
-# so that encoding their output again gives the same latents: they stand still while the level does, and lose 2.5 and
-# 2.4 dB in the mean with each move of it (1.5 to 4.4 by image). JPEG loses 4.2, JPEG XL and HEIC 0.9 and 0.8. The lower
+# moves of it, and chains end at 0.80 to 0.83 bpp in the mean. `iat` and `iat-stable` have stable decoders, trained
+# so that encoding their output again gives the same latents: they stand still while the level does, and lose 2.4 and
+# 2.5 dB in the mean with each move of it (1.5 to 4.4 by image). JPEG loses 4.2, JPEG XL and HEIC 0.9 and 0.8. The lower
 # rate by itself costs 1.1 to 1.4 dB on the RD curves of these codecs; the rest of the third panel is re-encoding.
 #
 # The 22 and 17 images are those on which all codecs reach the rates, and it is the learned codecs that reach fewest.

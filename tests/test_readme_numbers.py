@@ -29,8 +29,8 @@ CODECS = {
     "JPEG XL": "jpegxl",
     "BPG": "bpg",
     "IAT": "iat",
+    "`iat-compact`": "iat[checkpoint=iat-compact]",
     "`iat-stable`": "iat[checkpoint=iat-stable]",
-    "`iat-long`": "iat[checkpoint=iat-long]",
     "Song et al.": "sft",
     "`sft-stable`": "sft[checkpoint=sft-stable]",
     "Xie et al.": "xie",
@@ -69,7 +69,7 @@ def test_fifty_encodings(row: list[str]) -> None:
     said = re.fullmatch(r"(?:[A-Za-z]+ )?([0-9.]+)(?: bpp|, ([0-9.]+) bpp): ([0-9.]+) → ([0-9.]+)", row[1])
     assert said
     quality, first, last = float(said[1]), float(said[3]), float(said[4])
-    means = generation_means(common_images(results.table("stable" if "checkpoint=" in codec else "fifty")).records)
+    means = generation_means(common_images(results.table("stable" if "stable" in codec else "fifty")).records)
     means = means[(means["codec"] == codec) & np.isclose(means["quality"], quality)].set_index("generation")
     assert means.loc[1, "psnr"] == pytest.approx(first, abs=0.0051)
     assert means.loc[50, "psnr"] == pytest.approx(last, abs=0.0051)
@@ -91,26 +91,34 @@ def numbers(text: str) -> list[float]:
     return [float(number.replace("−", "-")) for number in re.findall(r"[−+]?\d+(?:\.\d+)?", text)]
 
 
-def bd_rates(page: Path) -> dict[str, list[str]]:
+def bd_rates(page: Path, mark: str) -> dict[str, list[str]]:
     """By system: the cells of PSNR and of MS-SSIM, of our own runs."""
-    table = page.read_text(encoding="utf-8").partition("<!-- bd-rates -->")[2].partition("\n\n")[0]
+    table = page.read_text(encoding="utf-8").partition(f"<!-- {mark} -->")[2].partition("\n\n")[0]
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()[2:]]
     assert lines, page
     return {ANCHORS[name.partition(" (")[0]]: cells for name, *cells in lines if "published" not in name}
 
 
-@pytest.mark.parametrize("page", [README, CHECKPOINTS], ids=["README", "checkpoints"])
-def test_bd_rates(page: Path) -> None:
+@pytest.mark.parametrize(
+    ("page", "mark", "codec"),
+    [
+        (README, "bd-rates", "iat"),
+        (CHECKPOINTS, "bd-rates", "iat"),
+        (CHECKPOINTS, "bd-rates of iat-compact", "iat[checkpoint=iat-compact]"),
+    ],
+    ids=["README", "iat-long", "iat-compact"],
+)
+def test_bd_rates(page: Path, mark: str, codec: str) -> None:
     records = common_images(results.table("rd")).records
     means = generation_means(records)
-    for anchor, cells in bd_rates(page).items():
+    for anchor, cells in bd_rates(page, mark).items():
         for metric, cell in zip(("psnr", "ms_ssim_db"), cells, strict=True):
-            found = compare(means, [Pair("kodak", "iat", 1, anchor, 1)], metric)["bd_rate"].item()
+            found = compare(means, [Pair("kodak", codec, 1, anchor, 1)], metric)["bd_rate"].item()
             value, low, high = numbers(cell)
             assert value == pytest.approx(found, abs=0.051), (anchor, metric)
             assert low < value < high
             if (anchor, metric) == ("webp", "psnr"):
-                bounds = bd_rate_interval(records, (anchor, 1), ("iat", 1), metric=metric)
+                bounds = bd_rate_interval(records, (anchor, 1), (codec, 1), metric=metric)
                 assert (low, high) == pytest.approx((bounds.low, bounds.high), abs=0.051)
 
 

@@ -10,7 +10,7 @@ class IATCodec(LearnedCodec):
     """Cai et al. 2022 with real bytes.
 
     Args:
-        checkpoint: a file of ours or of the authors, or the name of a shipped one (``iat-compact``).
+        checkpoint: a file of ours or of the authors, or the name of a shipped one (``iat-long``).
         device, threads, quantisation, name: see ``LearnedCodec``.
     """
 
@@ -19,7 +19,7 @@ class IATCodec(LearnedCodec):
 
     def __init__(
         self,
-        checkpoint: str = "iat-compact",
+        checkpoint: str = "iat-long",
         device: str = "cpu",
         threads: int | None = None,
         quantisation: Quantisation = "straight",

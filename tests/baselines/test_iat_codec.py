@@ -100,7 +100,7 @@ def test_quality_off_the_scale(codec: IATCodec) -> None:
 
 def test_identity_names_checkpoint_and_budget_without_pytorch(codec: IATCodec) -> None:
     identity = json.loads(json.dumps(codec.identity()))
-    assert identity["checkpoint"] == "iat-compact.safetensors"
+    assert identity["checkpoint"] == "iat-long.safetensors"
     assert len(identity["sha256"]) == 64
     assert identity["training"]["iterations"] > 0
     script = (

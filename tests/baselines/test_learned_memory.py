@@ -42,7 +42,7 @@ def test_a_huge_image_is_refused_before_it_is_coded(monkeypatch):
     assert codec.memory_needed(9000, 12000) == needed("iat", "compact", 9024 * 12032)
     assert create("iat[device=cuda]").memory_needed(9000, 12000) == 0
     monkeypatch.setattr(memory, "available", lambda: 8 * 2**30)
-    with pytest.raises(CodecError, match=r"^iat: 12000x9000 takes about 33\.9 GiB of memory and [89]\.\d GiB are"):
+    with pytest.raises(CodecError, match=r"^iat: 12000x9000 takes about 33\.9 GiB of memory and \d+\.\d GiB are"):
         memory.check(codec, 9000, 12000)
     monkeypatch.setattr(memory, "available", lambda: 0)
     monkeypatch.setattr(memory, "_own", lambda: 0)

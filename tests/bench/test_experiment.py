@@ -120,7 +120,7 @@ def test_a_file_can_be_copied_and_changed(tmp_path, capsys):
     path.write_text(text.replace("0.791", "0.5").replace('"iat", ', ""))
     keys = experiment.read(str(path))
     assert keys["bpp"] == [0.5]
-    assert keys["codecs"][:3] == ["iat[checkpoint=iat-stable]", "iat[checkpoint=iat-long]", "sft"]
+    assert keys["codecs"][:3] == ["iat[checkpoint=iat-compact]", "iat[checkpoint=iat-stable]", "sft"]
 
 
 @pytest.mark.parametrize(
