@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from baselines.learned.codec import LearnedCodec
 from baselines.learned.ratehint import RateModel, features
+from baselines.training.data import files_in
 from bench.cli import Parser, run
 from bench.codec import BenchError
 from bench.images import load_image
@@ -23,7 +24,7 @@ LEVELS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)
 def parser() -> argparse.ArgumentParser:
     p = Parser(prog="python -m baselines.calibrate", description=__doc__)
     p.add_argument("codec", help="a learned codec of variable rate, with its checkpoint: iat, sft[checkpoint=FILE]")
-    p.add_argument("--data", type=Path, required=True, help="folder of photographs")
+    p.add_argument("--data", type=Path, required=True, help="folder of photographs, searched with its subfolders")
     p.add_argument("--photographs", type=int, default=40, help="how many, spread over the folder")
     p.add_argument("--side", type=int, default=512, help="their middle is cut to this many pixels a side")
     return p
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     card = codec.path.with_suffix(".json")
     if not card.is_file():
         raise BenchError(f"There is no card {card} beside the checkpoint to write into.")
-    files = sorted(path for path in args.data.iterdir() if path.is_file())
+    files = files_in(args.data)
     if len(files) < 8 or args.photographs < 8:
         counts = f"{args.data} has {len(files)}, --photographs says {args.photographs}"
         raise BenchError(f"A fit takes at least 8 photographs; {counts}.")

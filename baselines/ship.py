@@ -5,7 +5,7 @@
     python -m baselines.ship iat-compact --rd results/kodak/rd.parquet
 
 The weights are stored in steps as coarse as leave PSNR within 0.01 dB and the rate within 0.5 %, measured on the four
-sample photographs, which takes one to four minutes (``baselines.steps``, ``baselines.storage``). With ``--base`` only
+sample photographs, which takes one to five minutes (``baselines.steps``, ``baselines.storage``). With ``--base`` only
 what differs from another file is stored, which must lie beside it. The card beside them has the RD table; it is not in
 the file, whose sha256 is the codec's identity in that very table.
 """

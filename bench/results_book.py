@@ -93,7 +93,8 @@ def write_index(folder: Path) -> None:
     lines = [
         f"# Our runs on {folder.name}",
         "",
-        "Written by `python -m bench.results` (`make results`). NAME.parquet holds every record (columns: "
+        "Written by `python -m bench.results` (`make results`; `rate-control` and `vtm-five` only where named). "
+        "NAME.parquet holds every record (columns: "
         "`bench/columns.py`), NAME.csv means over images, NAME.json commands, versions and codec identities.",
         "",
         "| table | what | codecs | points | images | generations | failed chains | coding | commit | when | machine |",

@@ -3,7 +3,7 @@
 A block after ``<!-- run -->`` is run, in an empty folder with tiny images, at two generations, or three where codecs
 take turns; ``<!-- run: fails -->`` must end with one sentence and exit code 2. A ``text`` block right after it is what
 must be printed, with ``...`` for anything. ``<!-- file: NAME -->`` writes a block to a file. All other shell lines of
-ours must parse.
+ours must parse, and name codecs that there are.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from bench import columns_page, datasets, run, run_figures
 from bench.cli import call
 from bench.dataset_sets import DatasetSpec
 from bench.experiment import KEYS
+from bench.registry import parse_spec, split_specs
 from bench.reports import REPORTS
 from bench.runner import run_tasks
 
@@ -161,12 +162,19 @@ class Parsed(Exception):
     pass
 
 
+DECLARED = "blockdct"
+"""A codec that a page declares as an entry point."""
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_parse(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parse = argparse.ArgumentParser.parse_args
 
     def only_parse(self: argparse.ArgumentParser, args=None, namespace=None):
-        parse(self, args, namespace)
+        codecs = getattr(parse(self, args, namespace), "codec", None)
+        for name in split_specs(codecs) if codecs else ():
+            if not name.startswith(DECLARED):
+                parse_spec(name)
         raise Parsed
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", only_parse)

@@ -24,7 +24,7 @@ CODECS = {
     "JPEG 2000": "jpeg2000",
     "WebP": "webp",
     "AVIF": "avif",
-    "AV1, `ffmpeg-aom`": "ffmpeg-aom[tune=iq]",
+    "AV1, `ffmpeg-aom[tune=iq]`": "ffmpeg-aom[tune=iq]",
     "HEIC": "heic",
     "JPEG XL": "jpegxl",
     "BPG": "bpg",

@@ -24,7 +24,8 @@ class AINNConfig(HyperpriorConfig):
         pdm: structure of the progressive denoising modules. The released code has ``unet``; ``residual`` and
             ``dense`` are those of the paper's figure, in our own shapes.
         pdm_widths: of the modules for 12, 48 and 192 channels: of each scale of the U-Net; the others use the first.
-        cfrm: dense coarse-to-fine refinement of the latents towards each stream; without it they are repeated.
+        cfrm: cascaded feature recovery, dense refinement of the latents towards each stream; without it they are
+            repeated.
         ms_cfrm: the multi-scale variant before the inverse of level 3. The paper's figure has one and the released code
             none; this one is our design, see ``refinement``.
         ms_width: width of its branches.

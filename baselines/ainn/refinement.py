@@ -1,4 +1,4 @@
-"""CFRM: coarse-to-fine refinement of the quantised latents towards the 768 channels of a stream.
+"""CFRM, cascaded feature recovery: refinement of the quantised latents towards the 768 channels of a stream.
 
 Source: Gao et al., IEEE TIP 2025, for ``Refinement``. ``MultiScaleRefinement`` is our design: the paper's figure shows
 a multi-scale variant before the inverse of level 3, the released code has none. Ours sees the stream's 192 channels at

@@ -16,7 +16,7 @@ VARIANTS = {
     "context": "spatial context model",
     "nonlocal": "non-local attention in the hyper-analysis (iat)",
     "fdsm": "frequency decomposition and synthesis (ainn)",
-    "cfrm": "coarse-to-fine refinement of the latents (ainn)",
+    "cfrm": "cascaded feature recovery: refinement of the latents (ainn)",
     "ms-cfrm": "multi-scale refinement before level 3 (ainn)",
 }
 """Parts of a model that can be switched on and off, by option name."""
