@@ -160,7 +160,20 @@ def _known(records: pd.DataFrame | None, others: pd.DataFrame | None, dataset: s
 def _tests(args: argparse.Namespace, known: dict[str, str], dataset: str) -> list[str]:
     """The systems of --test; without it all."""
     where = f"{dataset}; change it with --test"
-    return list(dict.fromkeys([system for name in _split(args.test) for system in named(name, known, where)] or known))
+    names = _named(args.test or "", known)
+    return list(dict.fromkeys([system for name in names for system in named(name, known, where)] or known))
+
+
+def _named(text: str, known: dict[str, str]) -> list[str]:
+    """The parts of a list of systems and codecs, of which those with commas in their names are known."""
+    names = []
+    while text := text.strip(" ,"):
+        whole = [
+            name for name in {*known, *known.values()} if text.startswith(name) and text[len(name) :][:1] in ("", ",")
+        ]
+        names.append(max(whole, key=len) if whole else text.partition(",")[0].strip())
+        text = text[len(names[-1]) :].lstrip()
+    return names
 
 
 def _pairs(args: argparse.Namespace, known: dict[str, str], dataset: str, generation: int) -> list[Pair]:

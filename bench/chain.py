@@ -106,7 +106,7 @@ def run_chain(
         reference = compared
         offer({run.digests[-1]} if generation in snapshots else ())
         advance(1)
-        cycle = find_cycle(run.states, run.steps) if repeatable else 0
+        cycle = find_cycle(run.states, run.asked) if repeatable else 0
         if cycle:
             digests = run.complete(cycle)
             # The pixels of a longer cycle are gone: one more round of coding for those that are still to be kept.

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ class ChainState:
 
     Attributes:
         steps: of all generations.
+        asked: the same without what a search for a whole set found, on which no image of it depends.
         records: one a generation, so far.
         pixels: of the newest generation.
         digests: sha256 of the pixels of generations 0, 1, ...
@@ -47,6 +49,7 @@ class ChainState:
         self.codecs = codecs
         self.others = dict(others or {})
         self.steps = fit(schedule.steps(generations), codecs)
+        self.asked = [replace(step, found=None) for step in self.steps]
         self.ids = [codec_id(codec) for codec in codecs]
         self.blank: Record = dict.fromkeys(NAMES) | {"schedule": schedule.text, "carrier": carrier}
         self.calls = calls or Calls()
@@ -109,6 +112,8 @@ class ChainState:
         for generation in range(len(self.digests), len(self.steps) + 1):
             copy = dict(self.records[generation - 1 - cycle])
             copy.update(generation=generation, fixed_point=True, cycle=cycle, filled=True, encode_s=None, decode_s=None)
+            if (found := self.steps[generation - 1].found) is not None:
+                copy.update(encodes=found[0], miss=found[1])
             self.records.append(copy)
             digests.append(digests[generation - cycle])
         return digests

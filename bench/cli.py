@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import sys
@@ -92,5 +93,11 @@ def call(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None
 
 
 def run(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
-    """Run a command line on ``sys.argv`` and leave with its exit code; use it as ``run(main)`` under ``__main__``."""
+    """Run a command line on ``sys.argv`` and leave with its exit code; use it as ``run(main)`` under ``__main__``.
+
+    Names of images may hold letters that the output's encoding lacks: these are written as escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(call(main))

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.cli import OK, SOME_FAILED, Parser, run
-from bench.codec import BenchError
+from bench.codec import BenchError, Image
 from bench.dataset_sets import SETS, DatasetSpec, known_pixels
 from bench.images import SUFFIXES, SourceImage, load_image
 
@@ -45,6 +45,13 @@ class ImageRef:
     def load(self) -> SourceImage:
         """Read the image; raises BenchError as ``load_image`` does."""
         return load_image(self.path, self.name)
+
+    def unchanged(self, sha256: str) -> Image:
+        """The pixels, which must have this sha256; raises BenchError where they have another by now, or as ``load``."""
+        image = self.load()
+        if image.sha256 != sha256:
+            raise BenchError(f"{self.path} has changed since the run was started; start the same command again.")
+        return image.pixels
 
     def verified(self, image: SourceImage) -> bool | None:
         """Whether the loaded pixels are those of the published set; None where the project does not know them."""

@@ -24,6 +24,7 @@ from bench.cli import OK, Parser, positive_int, run
 from bench.codec import BenchError
 from bench.reencode import SNAPSHOTS, add_run_options, check_taken, request
 from bench.run import Request, execute
+from bench.schedule import number
 from bench.schedule_options import ONE_OF, add_options
 
 FOLDER = Path(__file__).parent / "experiments"
@@ -132,7 +133,7 @@ def read(name: str) -> dict[str, Any]:
             raise BenchError(f"{path} has an unknown key {key!r}: {_close(key, KEYS)}keys are {', '.join(KEYS)}.")
         _check(path, key, value)
     if isinstance(keys.get("codecs"), dict):
-        keys["codecs"] = [f"{codec}:{quality:g}" for codec, some in keys["codecs"].items() for quality in some]
+        keys["codecs"] = [f"{codec}:{number(quality)}" for codec, some in keys["codecs"].items() for quality in some]
     for report in keys.get("reports", ()):
         if report not in REPORTS:
             close = _close(report, REPORTS)

@@ -85,6 +85,11 @@ def pixel_sha256(pixels: Image) -> str:
     return found.hexdigest()
 
 
+def image_id(sha256: str) -> str:
+    """What stands for an image's pixels in tables: the start of their sha256."""
+    return sha256[:16]
+
+
 def load_image(path: str | Path, name: str | None = None) -> SourceImage:
     """Read an image file as 8-bit RGB, by the rules at the top of this module.
 

@@ -14,8 +14,8 @@ from bench.codec import Codec
 OURS = frozenset({"bench", "baselines"})
 """Top-level packages of this project. Their codecs state versions, and keep their identity when code moves."""
 
-SOURCES = "source_sha256"
-"""The key under which an identity holds sha256 by module."""
+SOURCES, CLASS = "source_sha256", "codec_class"
+"""The keys under which an identity holds sha256 by module, and which class of its module the codec is."""
 
 
 def is_built_in(codec: Codec) -> bool:
@@ -24,9 +24,13 @@ def is_built_in(codec: Codec) -> bool:
 
 
 def whole_identity(codec: Codec) -> Any:
-    """``codec.identity()``, with the sha256 of its source files where it is not built in and they are there."""
-    said, found = codec.identity(), source_hashes(type(codec))
-    return said | {SOURCES: dict(found)} if found and isinstance(said, dict) else said
+    """``codec.identity()``; where it is not built in and its source files are there, with their sha256 and its class:
+    one derived from another in the same file may say of itself what that one says."""
+    cls = type(codec)
+    said, found = codec.identity(), source_hashes(cls)
+    if not found or not isinstance(said, dict):
+        return said
+    return said | {SOURCES: dict(found), CLASS: f"{cls.__module__}:{cls.__qualname__}"}
 
 
 @lru_cache(maxsize=64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import pandas as pd
 from matplotlib import font_manager
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Tick
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
@@ -89,12 +91,24 @@ def say_if_empty(panel: Axes, metric: str, values: pd.Series) -> None:
 @contextmanager
 def any_script(figure: Figure) -> Iterator[None]:
     """While entered, a figure can be drawn whatever letters are in it: in another font where matplotlib's own lacks
-    them, as boxes where no font has them, and without a word about it."""
+    them, as boxes where no font has them, and without a word about it. A dollar is a letter and begins no formula,
+    except in the numbers at the axes."""
+    _plain(figure)
     for text in figure.findobj(Text):
         text.set_fontfamily(_families())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         yield
+
+
+def _plain(artist: Artist) -> None:
+    """Take no dollar in a name for the beginning of a formula; numbers at axes may be formulas."""
+    numbers = {label for tick in artist.findobj(Tick) for label in (tick.label1, tick.label2)}
+    for text in artist.findobj(Text):
+        if text.get_wrap():  # where matplotlib does not ask whether formulas are wanted
+            text.set_text(re.sub(r"(?<!\\)\$", r"\\$", text.get_text()))
+        elif text not in numbers:
+            text.set_parse_math(False)
 
 
 @cache

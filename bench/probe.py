@@ -12,6 +12,7 @@ import numpy as np
 from bench import columns
 from bench.chain import Chain, run_chain
 from bench.datasets import ImageRef
+from bench.images import image_id
 from bench.metrics import Reference
 from bench.snapshots import encode_snapshot
 from bench.store import encoded_record
@@ -141,7 +142,7 @@ def measure(task: Task, settings: Settings, budget: float) -> Probe:
 
 def _record_bytes(chain: Chain, task: Task) -> float:
     """Bytes of a record: JSON in the chain's file, a line of CSV, and half as much again for Parquet."""
-    labels = {"dataset": task.dataset, "image": task.image, "image_id": task.sha256[:16]}
+    labels = {"dataset": task.dataset, "image": task.image, "image_id": image_id(task.sha256)}
     line = io.StringIO()
     columns.frame([record | labels for record in chain.records]).to_csv(line, index=False, header=False)
     json = sum(len(encoded_record(record)) for record in chain.records)

@@ -150,8 +150,9 @@ def left_out(dropped: pd.DataFrame, reasons: bool = True) -> list[str]:
 def common_images(records: pd.DataFrame, generation: int | None = None, metric: str = "psnr") -> Common:
     """Keep the images that all systems of a dataset have, so that their means can be compared.
 
-    An image whose chain failed, is missing, or has no ``metric`` at one operating point is dropped for all of them. An
-    operating point that has no image at all (a rate out of the codec's reach) is dropped as a point instead.
+    An image whose chain failed, is missing, ends before others of its operating point, or has no ``metric`` at one
+    operating point is dropped for all of them. An operating point that has no image at all (a rate out of the codec's
+    reach) is dropped as a point instead.
 
     Args:
         records: as from ``bench.tables.read``.
@@ -162,6 +163,11 @@ def common_images(records: pd.DataFrame, generation: int | None = None, metric: 
     rows = records if generation is None else records[records["generation"] == generation]
     bad = (rows["status"] != "ok") | rows[metric].isna()
     why = rows["reason"].where(rows["reason"] != "", rows["status"].where(rows["status"] != "ok", f"no {metric}"))
+    if generation is None:  # joined tables may hold chains of one point that were run to different lengths
+        ends = rows.groupby([*POINT, "image"])["generation"].transform("max")
+        short = ends < rows.groupby(POINT)["generation"].transform("max")
+        why = why.where(bad | ~short, "its chain ends at generation " + ends.astype(str))
+        bad |= short
     chains = (
         rows.assign(bad=bad, why=why.where(bad, ""))
         .sort_values(["bad", "generation"], ascending=[False, True], kind="stable")

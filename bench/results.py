@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,16 @@ from bench.chain_state import codec_id
 from bench.cli import INTERRUPTED, OK, SOME_FAILED, Parser, run
 from bench.codec import BenchError
 from bench.files import plain
+from bench.images import image_id
 from bench.rd import common_images, generation_means
 from bench.reencode import add_run_options, run_settings
-from bench.registry import parse_specs
+from bench.registry import parse_spec, split_specs
 from bench.results_book import Publication, publish, write_index
 from bench.run import Request, execute
 from bench.runner import Settings, make_codec
+from bench.schedule import planned_text
 from bench.schedule_options import Point
+from bench.unreadable import Unreadable
 
 FOLDER = Path(__file__).resolve().parents[1] / "results"
 
@@ -94,6 +97,7 @@ def _make(name: str, keys: dict[str, Any], options: argparse.Namespace) -> int:
         print(f"{name}: {label} is left out. {why}", file=sys.stderr)
     if not keys.keys() & {"codecs", "chain"}:
         return SOME_FAILED
+    keys.setdefault("description", "no description")
     # Without folders: what is written here is committed.
     again = ["--missing"] if options.missing else []
     command = provenance.command("bench.results", [name, "--dataset", plain(Path(options.dataset).name), *again])
@@ -103,13 +107,16 @@ def _make(name: str, keys: dict[str, Any], options: argparse.Namespace) -> int:
     old = _committed(folder / f"{name}.parquet") if options.missing else None
     current = {codec_id(codec): codec.name for point in wanted.points for codec in point.codecs}
     if old is not None:
-        points = [point for point in wanted.points if not _whole(old, point, wanted)]
+        points = _lacking(old, wanted)
         print(f"{name}: {len(points)} of {len(wanted.points)} operating points are missing in the table.")
         if not points:
             return OK
         wanted = replace(wanted, points=points)
     print(f"{name}: {keys['description']}")
-    code = _found(run_folder) if options.as_is else execute(replace(wanted, out=run_folder, reports=()))
+    if options.as_is:
+        code = _found(run_folder, wanted, options.missing)
+    else:
+        code = execute(replace(wanted, out=run_folder, reports=()))
     if code == INTERRUPTED or options.dry_run:
         return code
     publish(Publication(name, keys, run_folder, folder, command, list(left_out), old, current))
@@ -124,8 +131,9 @@ def _available(keys: dict[str, Any], settings: Settings) -> tuple[dict[str, Any]
     """
     whole = "chain" in keys
     here, left_out = [], dict[str, str]()
-    for text in keys["chain" if whole else "codecs"]:
-        spec = parse_specs(text)[0]
+    given = keys["chain" if whole else "codecs"]
+    for text in split_specs(given) if isinstance(given, str) else given:
+        spec = parse_spec(text.partition("@")[0] if whole else text)  # jpeg@0.5bpp takes its turn at a rate
         try:
             there, why = make_codec(spec, settings=settings).available()
         except BenchError as error:
@@ -140,26 +148,43 @@ def _available(keys: dict[str, Any], settings: Settings) -> tuple[dict[str, Any]
     return rest | ({"codecs": here} if here and not whole else {}), left_out
 
 
-def _found(run_folder: Path) -> int:
-    """The exit code of a run that was finished before; raise BenchError where there is none."""
+def _found(run_folder: Path, wanted: Request, missing: bool) -> int:
+    """The exit code of a run that was finished before; raise BenchError where there is none, or not of all points."""
     path = run_folder / "generations.parquet"
     if not path.is_file():
         raise BenchError(f"{run_folder} holds no finished run; leave out --as-is.")
-    return OK if (pd.read_parquet(path, columns=["status"])["status"] == "ok").all() else SOME_FAILED
+    table = pd.read_parquet(path)
+    if not missing and (lacking := len(_lacking(table, wanted))):
+        raise BenchError(
+            f"The table in {run_folder} lacks {lacking} of {len(wanted.points)} operating points, as after --missing: "
+            "add --missing to keep the others of the table before, or leave out --as-is."
+        )
+    return OK if (table["status"] == "ok").all() else SOME_FAILED
 
 
 def _committed(path: Path) -> pd.DataFrame | None:
     return pd.read_parquet(path) if path.is_file() else None
 
 
-def _whole(old: pd.DataFrame, point: Point, wanted: Request) -> bool:
-    """Whether a table holds every generation of every image of an operating point, or where and why a chain failed."""
+def _lacking(table: pd.DataFrame, wanted: Request) -> list[Point]:
+    """The operating points of which a table does not hold every generation of every image, or where and why a chain
+    failed. Rows of an image that has other pixels now don't count.
+    """
+    unreadable = Unreadable(wanted.dataset)
+    images = {ref.name: image_id(image.sha256) for ref in wanted.dataset if (image := unreadable.load(ref)) is not None}
+    unreadable.check(wanted.skip_unreadable)
+    rows = table[(table["carrier"] == wanted.carrier) & (table["dataset"] == wanted.dataset.name)]
+    rows = rows[rows["image_id"] == rows["image"].map(images)]
+    return [point for point in wanted.points if not _whole(rows, point, wanted, images)]
+
+
+def _whole(rows: pd.DataFrame, point: Point, wanted: Request, images: Collection[str]) -> bool:
     ids = {codec_id(codec) for codec in point.codecs}
-    rows = old[(old["schedule"] == point.schedule.text) & (old["carrier"] == wanted.carrier)]
-    rows = rows[rows["codec_id"].isin(ids) & (rows["dataset"] == wanted.dataset.name)]
+    text = planned_text(point.schedule) if wanted.rate_by == "dataset" else point.schedule.text
+    rows = rows[(rows["schedule"] == text) & rows["codec_id"].isin(ids)]
     failed = set(rows.loc[rows["status"] == "failed", "image"])
     last = rows.groupby("image")["generation"].max()
-    ended = all(last.get(ref.name, 0) >= wanted.generations or ref.name in failed for ref in wanted.dataset)
+    ended = all(last.get(name, 0) >= wanted.generations or name in failed for name in images)
     return ended and set(rows["codec_id"]) == ids
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from bench.chain_state import identity_id
 from bench.columns import KEY
 from bench.files import write_atomically
+from bench.images import image_id
 from bench.provenance import PACKAGES
 from bench.rd import common_images, generation_means, systems
 from bench.store import Store
@@ -34,7 +35,8 @@ class Publication:
         command: the line the user typed.
         left_out: codecs of the experiment that could not run.
         old: records of an earlier table to be kept beside the new ones, or None. Those of the codecs in ``current``
-            with another identity than theirs now, such as an earlier checkpoint, are not kept.
+            with another identity than theirs now, such as an earlier checkpoint, are not kept, nor are those of images
+            that have other pixels now.
         current: id of every codec of the experiment that can run, and its name.
     """
 
@@ -58,6 +60,9 @@ def publish(what: Publication) -> None:
         fresh = pd.MultiIndex.from_frame(new[list(KEY)])
         known = what.old["codec_id"].isin(list(what.current)) | ~what.old["codec"].isin(list(what.current.values()))
         kept = what.old[known & ~pd.MultiIndex.from_frame(what.old[list(KEY)]).isin(fresh)]
+        pixels = new.drop_duplicates(["dataset", "image"]).set_index(["dataset", "image"])["image_id"]
+        now = pd.MultiIndex.from_frame(kept[["dataset", "image"]])
+        kept = kept[(kept["image_id"] == pixels.reindex(now).to_numpy()) | ~now.isin(pixels.index)]
         table = pd.concat([kept, new]).sort_values(list(KEY), kind="stable", ignore_index=True)
         before = _read(what.folder / f"{what.name}.json")
         book = {"made": [*before.get("made", []), *book["made"]], "codecs": before.get("codecs", {}) | book["codecs"]}
@@ -152,7 +157,7 @@ def _made(new: pd.DataFrame, what: Publication) -> dict[str, Any]:
         if not chain:
             continue
         first = chain["records"][0]
-        if (first["codec"], first["codec_id"], first["schedule"], chain["identity"]["image"][:16]) in points:
+        if (first["codec"], first["codec_id"], first["schedule"], image_id(chain["identity"]["image"])) in points:
             found.append(chain)
     told = [chain["provenance"] for chain in found]
     machines = [f"{one['machine']['processor']}, {one['machine']['cores']} cores" for one in told]

@@ -20,6 +20,7 @@ from bench.cluster import Cluster, connect
 from bench.codec import BenchError
 from bench.datasets import Dataset
 from bench.edits import check_size
+from bench.images import image_id
 from bench.run_book import Book, differences
 from bench.run_name import run_name
 from bench.runner import run_tasks
@@ -274,7 +275,7 @@ def _gather(tasks: Sequence[Task], store: Store) -> list[tuple[Task, StoredChain
 
 
 def _labelled(task: Task, chain: StoredChain) -> list[Record]:
-    names = {"dataset": task.dataset, "image": task.image, "image_id": task.sha256[:16]}
+    names = {"dataset": task.dataset, "image": task.image, "image_id": image_id(task.sha256)}
     return [record | names for record in chain.records]
 
 

@@ -121,15 +121,8 @@ def _source(ref: ImageRef, sha256: str) -> tuple[Image, Any]:
     """An image and its statistics; the tasks of one image follow each other, so the last one is worth keeping."""
     from bench.metrics import Reference
 
-    pixels = _pixels(ref, sha256)
+    pixels = ref.unchanged(sha256)
     return pixels, Reference(pixels)
-
-
-def _pixels(ref: ImageRef, sha256: str) -> Image:
-    source = ref.load()
-    if source.sha256 != sha256:
-        raise BenchError(f"{ref.path} has changed since the run was started; start the same command again.")
-    return source.pixels
 
 
 def _run_on_cluster(
@@ -178,7 +171,7 @@ def _code_on_cluster(
     if stop.is_set():
         return
     if _missing(task, store):
-        pixels = _pixels(ImageRef(task.image, task.file), task.sha256)
+        pixels = ImageRef(task.image, task.file).unchanged(task.sha256)
         try:
             answer = cluster.call(code_far_away, task, settings, pixels, METHOD)
         except WorkerLost as lost:

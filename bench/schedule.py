@@ -225,10 +225,15 @@ class Planned:
 
     @property
     def text(self) -> str:
-        return f"{self.schedule.text},dataset"
+        return planned_text(self.schedule)
 
     def steps(self, generations: int) -> Sequence[Step]:
         return self.planned[: _at_least_one(generations)]
+
+
+def planned_text(schedule: Schedule) -> str:
+    """The text of a schedule whose qualities are chosen for a set."""
+    return f"{schedule.text},dataset"
 
 
 def fit(steps: Sequence[Step], codecs: Sequence[Codec]) -> list[Step]:

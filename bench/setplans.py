@@ -95,7 +95,7 @@ def _make(chains: Sequence[Task], store: Store, settings: Settings, *, may_exit:
     """Make a plan and store it. Runs in a worker."""
     first = chains[0]
     codec = make_codec(first.specs[0], settings)
-    sources = [ImageRef(task.image, task.file).load().pixels for task in chains]
+    sources = [ImageRef(task.image, task.file).unchanged(task.sha256) for task in chains]
     rates = setrate.rates_of(store, _key(chains), codec)
     calls = Calls(settings.timeout, may_exit)
     made = setrate.plan_set(codec, sources, first.schedule, first.generations, first.carrier, calls, rates)

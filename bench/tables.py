@@ -13,6 +13,7 @@ import pandas as pd
 
 from bench.codec import BenchError
 from bench.columns import COLUMNS, KEY, PEAK
+from bench.schedule import number
 
 MAX_ROWS = 10_000_000
 """A parquet file of a few bytes can announce as many rows as it likes."""
@@ -106,10 +107,10 @@ def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             table[column] = value
     if "schedule" not in table:
         if "quality" in table:
-            table["schedule"] = table["quality"].map("quality:{:g}".format)
+            table["schedule"] = "quality:" + table["quality"].map(number)
         else:
-            number = table.groupby(["dataset", "codec", "image", "generation"]).cumcount() + 1
-            table["schedule"] = "point:" + number.astype(str)
+            place = table.groupby(["dataset", "codec", "image", "generation"]).cumcount() + 1
+            table["schedule"] = "point:" + place.astype(str)
     for known in COLUMNS:
         if known.name not in table:
             table[known.name] = {"string": "", "bool": False}.get(known.type, math.nan)
@@ -124,7 +125,8 @@ def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
         raise BenchError(f"{path}: a row has no generation.")
     if not ((generation >= 0) & (generation < 1 << 31) & (generation == np.floor(generation))).all():
         raise BenchError(f"{path}: column 'generation' must hold whole numbers, 0 or more.")
-    return table[[known.name for known in COLUMNS]].astype({"generation": "int64"})
+    # What is called generation 0 is the source, and no encoding.
+    return table.loc[generation > 0, [known.name for known in COLUMNS]].astype({"generation": "int64"})
 
 
 def _number(table: pd.DataFrame, column: str, path: Path) -> pd.Series:

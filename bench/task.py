@@ -60,6 +60,7 @@ class Task:
         if isinstance(self.schedule, Planned):  # its text does not say which set the qualities were chosen for
             identity["qualities"] = [step.quality for step in self.schedule.planned]
             identity["found"] = [step.found for step in self.schedule.planned]  # stands in the records
+            identity["settles"] = "by quality"  # before, also by what was found for the set
         if any(self.hints):
             searching = {step.codec for step in self.schedule.steps(self.generations) if step.quality is None}
             hints = [hint if place in searching else "" for place, hint in enumerate(self.hints)]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench import tables
 from bench.bdrate import main
 from bench.cli import USER_ERROR, call
 from bench.codec import BenchError
@@ -75,6 +76,31 @@ def test_anchor_test_and_generations_can_be_chosen(runs, capsys):
     assert set(found) == {("webp", 1), ("webp", 3)}
     assert found["webp", 3]["bd_rate"] == pytest.approx(60, abs=1e-9)
     assert found["webp", 3]["anchor_generation"] == 3
+
+
+def test_names_with_commas_can_be_tests(tmp_path, capsys):
+    table("jpeg").to_parquet(tmp_path / "a.parquet")
+    held = table("webp")
+    held.assign(schedule="bpp:" + held["quality"].astype(str) + ",hold:0.05").to_parquet(tmp_path / "b.parquet")
+    table("iat").to_parquet(tmp_path / "c.parquet")
+    argv = [*tmp_path.glob("*.parquet"), "--anchor", "jpeg"]
+    for text in ("webp [bpp,hold:0.05]", "webp [bpp,hold:0.05], iat", "iat,webp [bpp,hold:0.05]"):
+        names = {"iat", "webp"} if "iat" in text else {"webp"}
+        assert {codec.partition(" ")[0] for codec, _ in rows(capsys, *argv, "--test", text)} == names
+
+
+def test_the_source_of_a_table_made_elsewhere_is_no_encoding(tmp_path, capsys):
+    made = table("jpeg")
+    source = made[made["generation"] == 1].assign(generation=0, psnr=float("inf"), bpp=24.0)
+    pd.concat([source, made]).to_csv(tmp_path / "with.csv", index=False)
+    assert tables.read([tmp_path / "with.csv"])["generation"].min() == 1
+
+
+def test_qualities_of_tables_made_elsewhere_keep_their_digits(tmp_path):
+    text = "codec,image,quality,bpp,psnr\nx,a,0.1234567,1,30\nx,a,0.1234568,2,31\nx,a,20,3,32\n"
+    (tmp_path / "t.csv").write_text(text)
+    schedules = set(tables.read([tmp_path / "t.csv"])["schedule"])
+    assert schedules == {"quality:0.1234567", "quality:0.1234568", "quality:20"}
 
 
 def test_against_its_own_generation_1(runs, capsys):

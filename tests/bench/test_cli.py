@@ -124,6 +124,13 @@ def test_examples_of_the_help_are_lines_that_the_parser_takes(module):
         parser.parse_args(shlex.split(options))
 
 
+def test_letters_that_the_output_lacks_are_written_as_escapes():
+    script = "from bench.cli import run\nrun(lambda argv: print('写真 and \u00e9'))"
+    done = subprocess.run([sys.executable, "-c", script], env={"PYTHONIOENCODING": "latin-1"}, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.strip() == b"\\u5199\\u771f and \xe9"
+
+
 def test_help_shows_defaults_that_say_something():
     parser = cli.Parser(prog="this")
     for name, default in (("--some", 3), ("--none", None), ("--list", [])):

@@ -15,7 +15,7 @@ from pngs import save_png
 from bench import reencode, run
 from bench.chain_state import codec_id, identity_id
 from bench.cli import call
-from bench.own_code import SOURCES, is_built_in, source_hashes, whole_identity
+from bench.own_code import CLASS, SOURCES, is_built_in, source_hashes, whole_identity
 from bench.registry import BUILTIN, create
 from bench.runner import run_tasks
 
@@ -88,11 +88,18 @@ def test_edited_code_is_coded_again(
     assert "1 to code" in capsys.readouterr().out
 
 
+def test_classes_of_one_file_that_say_the_same_of_themselves_are_two_codecs(monkeypatch: pytest.MonkeyPatch) -> None:
+    save(monkeypatch, BASE, CODEC + "class Other(Mine):\n    lost = 3\n")
+    arguments = ["--codec", "mycodec:Mine,mycodec:Other", "--dataset", "one.png", "--generations", "1", "--out", "run"]
+    assert call(reencode.main, arguments) == 0
+    assert sorted(pd.read_parquet(Path("run", "generations.parquet"))["mse"]) == [1, 9]
+
+
 def test_whose_source_counts() -> None:
     """The class's and that of a base class beside it; bench.codec's and the library's do not."""
     codec = create("mycodec:Mine")
     hashes = {name: hashlib.sha256(Path(f"{name}.py").read_bytes()).hexdigest() for name in ("mybase", "mycodec")}
-    assert whole_identity(codec) == {"version": "1", SOURCES: hashes}
+    assert whole_identity(codec) == {"version": "1", SOURCES: hashes, CLASS: "mycodec:Mine"}
     assert not is_built_in(codec)
     Path("mycodec.py").write_text("changed while it runs")
     assert dict(source_hashes(type(codec))) == hashes

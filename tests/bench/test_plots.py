@@ -353,3 +353,16 @@ def test_a_thousand_curves_leave_room_for_the_panels():
     (legend,) = many.legends
     assert len(legend.get_texts()) == plots_frame.NAMED
     assert legend.get_title().get_text() == f"the first {plots_frame.NAMED} of 1001 curves:"
+
+
+def test_a_dollar_in_a_name_is_a_dollar(tmp_path):
+    name = "cost_$5_vs_$6^{"
+    figure = plots.generations(means(dataset=name), note=f"Left out: {name}.")
+    run_figures.save(figure, tmp_path / "figure")
+    logarithmic = plots_rd.rd(means(dataset=name).query("generation == 1"), means().head(0))
+    logarithmic.axes[0].set_yscale("log")
+    run_figures.save(logarithmic, tmp_path / "other")
+    assert name in figure._suptitle.get_text()
+    cell = plots.Cell(np.zeros((8, 8, 3), np.uint8), name)
+    run_figures.save(plots.contact_sheet({name: [cell]}, [name], name, f"note on {name}"), tmp_path / "sheet")
+    assert len(list(tmp_path.iterdir())) == 6

@@ -302,3 +302,16 @@ def test_interval_of_a_bd_rate_is_paired_by_image():
     assert interval.low < value < interval.high
     assert interval.low > -30
     assert interval.high < -10
+
+
+def test_an_image_whose_chain_ends_before_the_others_is_left_out():
+    """As where a run of few generations on a set is joined with a longer one on some of its images."""
+    long, short = records(("jpeg",), "ab", generations=4), records(("jpeg",), "cd", generations=2)
+    table = pd.concat([long, short], ignore_index=True)
+    common = common_images(table)
+    assert set(common.records["image"]) == {"a", "b"}
+    assert set(common.dropped["image"]) == {"c", "d"}
+    assert set(common.dropped["reason"]) == {"its chain ends at generation 2"}
+    assert set(common_images(table, generation=2).records["image"]) == set("abcd")
+    assert set(common_images(table[table["generation"] <= 2]).records["image"]) == set("abcd")
+    assert loss_table(common.records)["drop"].to_numpy() == pytest.approx(0.9)

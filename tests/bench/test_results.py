@@ -10,7 +10,7 @@ import pytest
 from pngs import save_png
 from skimage.data import astronaut
 
-from bench import results, results_book, run, tables
+from bench import results, results_book, run, setplans, tables
 from bench.codec import BenchError
 from bench.rd import common_images
 from bench.runner import run_tasks
@@ -186,3 +186,47 @@ def test_committed_tables_hold_what_they_say(path):
     first = common[common["generation"] == 1].groupby(["codec", "schedule"])["psnr"].mean()
     told = means[means["generation"] == 1].groupby(["codec", "schedule"])["psnr"].first()
     assert told.to_numpy() == pytest.approx(first[told.index].to_numpy(), rel=1e-5)
+
+
+def test_as_is_after_missing_keeps_the_points_of_before_or_says_what_it_lacks(photographs, tmp_path):
+    make(tmp_path)
+    (tmp_path / "out" / "runs").rename(tmp_path / "out" / "gone")
+    more = TEXT.replace("[50, 75]", "[50, 75, 90]")
+    assert make(tmp_path, "--missing", text=more) == 0
+    with pytest.raises(BenchError, match=r"lacks 2 of 3 operating points, as after --missing: add --missing to keep"):
+        make(tmp_path, "--as-is", text=more)
+    assert set(results.table("mine", "set", tmp_path / "out")["quality"]) == {50, 75, 90}
+
+
+def test_rows_of_an_image_with_other_pixels_are_missing_and_replaced(photographs, tmp_path, capsys):
+    make(tmp_path)
+    save_png(photographs / "1.png", astronaut()[200:376, 200:380])
+    assert make(tmp_path, "--missing") == 0
+    assert "2 of 2 operating points are missing" in capsys.readouterr().out
+    found = results.table("mine", "set", tmp_path / "out")  # which refuses an image of two kinds of pixels
+    assert len(found) == 12
+
+
+@pytest.mark.usefixtures("photographs")
+def test_a_set_coded_at_its_mean_rate_is_not_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(setplans, "plan", functools.partial(setplans.plan, backend="sequential"))
+    text = 'description = "x"\ngenerations = 2\nbpp = [1.2]\nrate_by = "dataset"\ncodecs = ["jpeg"]\n'
+    assert make(tmp_path, text=text) == 0
+    assert make(tmp_path, "--missing", text=text) == 0
+    assert "0 of 1 operating points are missing" in capsys.readouterr().out
+    assert make(tmp_path, "--missing", text=text.replace('rate_by = "dataset"\n', "")) == 0
+    assert "1 of 1 operating points are missing" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("photographs")
+@pytest.mark.parametrize(
+    ("text", "codecs"),
+    [
+        ('generations = 1\ncodecs = "jpeg:75,webp:80"\n', {"jpeg", "webp"}),
+        ('generations = 2\nchain = ["jpeg:75", "webp@0.9bpp"]\n', {"jpeg", "webp"}),
+        ('generations = 2\nchain = "jpeg:75,webp:80"\n', {"jpeg", "webp"}),
+    ],
+)
+def test_files_that_bench_experiment_takes(tmp_path, text, codecs):
+    assert make(tmp_path, text=text) == 0
+    assert set(results.table("mine", "set", tmp_path / "out")["codec"]) == codecs
