@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bench.codec import BenchError, Image
-from bench.plots_frame import legend_below, say_if_empty
+from bench.plots_frame import legend_below, mark_at_top, say_if_empty
 from bench.rd import by_point, label
 
 OTHERS = ("#B2182B", "#1B7837", "#762A83", "#8C510A", "#01665E", "#C51B7D")
@@ -135,10 +135,16 @@ def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_
         note: a sentence under the figure, such as which images were left out.
 
     Raises:
-        BenchError: the table is empty, holds several datasets or kinds of averages, or its means are over different
-            numbers of images.
+        BenchError: the table is empty, holds several datasets or kinds of averages, its means are over different
+            numbers of images, or it lacks a metric.
     """
     one_set(means)
+    there = ", ".join(name for name in METRICS if name in means)
+    if not metrics:
+        raise BenchError(f"metrics names no column to draw; this table has {there}.")
+    if missing := [repr(name) for name in metrics if name not in means]:
+        raise BenchError(f"metrics names {', '.join(missing)}, which this table lacks; it has {there}.")
+    numbers = means["generation"].unique()
     figure = Figure(figsize=(PANEL[0] * len(metrics), PANEL[1] + 0.9), layout="constrained")
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     lines: dict[str, Any] = {}
@@ -155,6 +161,8 @@ def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_
         panel.grid(alpha=0.3, linewidth=0.6)
         panel.margins(x=0.03)
         panel.xaxis.get_major_locator().set_params(integer=True)
+        if len(numbers) == 1:  # matplotlib would count in hundredths around it
+            panel.set(xlim=(numbers[0] - 0.5, numbers[0] + 0.5), xticks=numbers)
         if metric == "bpp":
             panel.set_ylim(0, 1.08 * means["bpp"].max() or None)
         say_if_empty(panel, metric, means[metric])
@@ -186,11 +194,7 @@ def _curve(panel: Axes, curve: pd.DataFrame, metric: str, look: Style) -> Any:
     above = np.isposinf(y)
     every = max(1, math.ceil(len(x) / 10))
     (line,) = panel.plot(x, np.where(above, np.nan, y), markevery=every, **look.line())
-    if above.any():
-        at_top = panel.get_xaxis_transform()
-        panel.plot(
-            x[above][::every], np.ones_like(x[above][::every]), "^", color=look.color, transform=at_top, clip_on=False
-        )
+    mark_at_top(panel, x[above][::every], look.color)
     return line
 
 
@@ -221,7 +225,7 @@ def contact_sheet(
     height, width = next((c.pixels.shape[:2] for cells in rows.values() for c in cells if c.pixels is not None), (1, 1))
     cell_height = SHEET_CELL * min(max(height / width, 0.5), 2)  # of a strip the cell is not filled
     letters = max(5, round(cell_height / 0.068))  # of the size that names have
-    names = {name: textwrap.fill(name, letters) for name in rows}
+    names = {name: textwrap.fill(name, letters, break_on_hyphens=False) for name in rows}
     lines = 1 + max(name.count("\n") for name in names.values())
     size = (SHEET_CELL * len(columns) + 0.15 + 0.15 * lines, (cell_height + 0.2) * len(rows) + 0.7)
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)

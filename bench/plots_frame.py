@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from matplotlib.axis import Tick
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
+from numpy.typing import NDArray
 
 NAMED = 40
 """Most curves that a legend names."""
@@ -32,17 +34,22 @@ CJK = (
 
 def legend_below(figure: Figure, lines: dict[str, Any], columns: int, note: str = "") -> None:
     """The names of the curves under the panels, in as many columns as fit, and a note above them. The figure grows
-    with both; of very many curves, the first are named, and how many there are is said."""
+    with both; of very many curves, the first are named, and how many there are is said. A name that is too long for
+    one column goes on in another line."""
     names = list(lines)[:NAMED]
     title = f"the first {len(names)} of {len(lines)} curves:" if len(lines) > len(names) else None
     rows = range(math.ceil(len(names) / columns), len(names) + 1)
-    for count in dict.fromkeys(math.ceil(len(names) / row) for row in rows):  # rows of one length
+    longest = max(map(len, names))
+    shapes = [(count, longest) for count in dict.fromkeys(math.ceil(len(names) / row) for row in rows)]  # even rows
+    shapes += [(1, math.ceil(longest * 0.9**step)) for step in range(1, 40)]
+    for count, letters in shapes:
         legend = figure.legend(
-            [lines[name] for name in names], names, loc="outside lower center", ncols=count, frameon=False, title=title,
+            [lines[name] for name in names], [textwrap.fill(name, letters, break_on_hyphens=False) for name in names],
+            loc="outside lower center", ncols=count, frameon=False, title=title,
             handlelength=3.6, numpoints=1, markerscale=0.8,  # dashes are told apart over three times their length
         )  # fmt: skip
         width, below = _inches(figure, legend)
-        if width <= figure.get_figwidth() or count == 1:
+        if width <= figure.get_figwidth() or (count, letters) == shapes[-1]:
             break
         legend.remove()
     figure.set_figheight(figure.get_figheight() + max(0.0, below - 0.5))
@@ -66,6 +73,13 @@ def _inches(figure: Figure, artist: Artist) -> tuple[float, float]:
     return box.width / figure.dpi, box.height / figure.dpi
 
 
+def mark_at_top(panel: Axes, x: NDArray[np.float64], color: str, size: float = 6) -> None:
+    """Triangles at the top of a panel, of what is infinite at ``x`` and so on no axis."""
+    if len(x):
+        at_top = panel.get_xaxis_transform()
+        panel.plot(x, np.ones_like(x), "^", color=color, markersize=size, transform=at_top, clip_on=False)
+
+
 def say_if_empty(panel: Axes, metric: str, values: pd.Series) -> None:
     """Say in a panel why there is no curve in it, instead of showing axes that mean nothing.
 
@@ -83,7 +97,7 @@ def say_if_empty(panel: Axes, metric: str, values: pd.Series) -> None:
     if not np.isfinite(panel.dataLim.intervalx).all():
         panel.set(xticks=[])
     panel.text(
-        0.5, 0.5, "infinite: images are lossless" if np.isinf(values).any() else why, transform=panel.transAxes,
+        0.5, 0.5, "infinite: an image is lossless" if np.isinf(values).any() else why, transform=panel.transAxes,
         ha="center", va="center", fontsize=8,
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bench.bd import MAX_GAP, Curve
 from bench.codec import BenchError
 from bench.plots import METRICS, PANEL, family_of, one_set, style
-from bench.plots_frame import legend_below, say_if_empty
+from bench.plots_frame import legend_below, mark_at_top, say_if_empty
 from bench.rd import by_point, label
 
 Floats = NDArray[np.float64]
@@ -54,25 +54,43 @@ def rd(
     metrics = metrics or ("psnr", "ms_ssim_db_of_mean" if len(published) else "ms_ssim_db")
     figure, panels = _panels(means, len(metrics))
     lines: dict[str, Any] = {}
+    lossless = 0
     systems = [*sorted(means["system"].unique()), *(sorted(published["system"].unique()) if len(published) else ())]
     for table, dashes, width in ((means, OURS, 1.5), (published, PUBLISHED, 1.2)):
         table = table[table["bpp"] <= until] if len(table) else table
+        lossless += _lossless(table, metrics)
         variants: dict[str, int] = {}
         for system, part in table.groupby("system", sort=True) if len(table) else ():
             look = style(str(system), codecs=systems)
             variant = variants.setdefault(family_of(str(system)), 0)
             variants[family_of(str(system))] += 1
             for panel, metric in zip(panels, metrics, strict=True):
+                rate, quality = _joined(Curve.of(part["bpp"], part[metric]))
+                above = np.isposinf(quality)
                 (lines[str(system)],) = panel.plot(
-                    *_joined(Curve.of(part["bpp"], part[metric])), color=look.color, marker=look.marker,
+                    rate, np.where(above, np.nan, quality), color=look.color, marker=look.marker,
                     linestyle=dashes[variant % len(dashes)], linewidth=width, markersize=5 if dashes is OURS else 3.5,
                     markerfacecolor=look.color if variant % 2 else "white",
                 )  # fmt: skip
+                mark_at_top(panel, rate[above], look.color)
     for panel, metric in zip(panels, metrics, strict=True):
         panel.set(xlabel=METRICS["bpp"], ylabel=METRICS[metric])
         say_if_empty(panel, metric, pd.concat([means[metric], *([published[metric]] if len(published) else [])]))
-    legend_below(figure, lines, 3, note)
+    legend_below(figure, lines, 3, _noted(note, lossless))
     return figure
+
+
+def _lossless(points: pd.DataFrame, metrics: Sequence[str]) -> int:
+    """How many points stand at the top of a panel."""
+    return int(np.isposinf(points[[*metrics]].to_numpy(np.float64)).any(axis=1).sum()) if len(points) else 0
+
+
+def _noted(note: str, lossless: int) -> str:
+    """The note, and what the triangles mean where there are any."""
+    if not lossless:
+        return note
+    points = "1 point is" if lossless == 1 else f"{lossless} points are"
+    return f"{note} {points} lossless on at least one image: triangles at the top.".lstrip()
 
 
 def _joined(points: Curve) -> tuple[Floats, Floats]:
@@ -87,7 +105,8 @@ def _joined(points: Curve) -> tuple[Floats, Floats]:
 
 
 def path(means: pd.DataFrame, note: str = "") -> Figure:
-    """Quality against rate, generation after generation; the first generation is marked by a large disc.
+    """Quality against rate, generation after generation; the first one is marked by a large disc, or a large triangle
+    at the top where it is lossless.
 
     Args:
         means: ``bench.rd.generation_means`` of one dataset.
@@ -103,13 +122,18 @@ def path(means: pd.DataFrame, note: str = "") -> Figure:
             family = family_of(system)
             look = style(system, variants.setdefault(family, 0), names)
             variants[family] += 1
-            (line,) = panel.plot(part["bpp"], part[metric], **look.line() | {"linewidth": 1.2, "markersize": 4})
-            panel.plot(part["bpp"].iloc[:1], part[metric].iloc[:1], "o", color=look.color, markersize=8)
+            rate, quality = part["bpp"].to_numpy(np.float64), part[metric].to_numpy(np.float64)
+            above = np.isposinf(quality)
+            finite = np.where(above, np.nan, quality)
+            (line,) = panel.plot(rate, finite, **look.line() | {"linewidth": 1.2, "markersize": 4})
+            panel.plot(rate[:1], finite[:1], "o", color=look.color, markersize=8)
+            mark_at_top(panel, rate[above], look.color)
+            mark_at_top(panel, rate[:1][above[:1]], look.color, 10)
             lines[label(system, schedule)] = line
         panel.set(xlabel=METRICS["bpp"], ylabel=METRICS[metric])
         say_if_empty(panel, metric, means[metric])
     lines["generation 1"] = Line2D([], [], linestyle="none", marker="o", color="grey", markersize=8)
-    legend_below(figure, lines, 3, note)
+    legend_below(figure, lines, 3, _noted(note, _lossless(means, PANELS)))
     return figure
 
 

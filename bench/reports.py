@@ -22,6 +22,10 @@ from bench.task import Task
 
 Say = Callable[[object], None]
 
+FIGURES = ("generations", "contact_sheet", "path", "rd", "rd_last")
+MADE = (*(f"{name}.{ending}" for name in FIGURES for ending in ("pdf", "png")), "rd-published.csv", "edits.txt")
+"""All files under figures/ that reports make."""
+
 NOTED = 3
 """Most sentences of a figure's note."""
 
@@ -45,6 +49,7 @@ class Results:
         stored: the chains.
         store: the run folder.
         changed: whether the table differs from the one found in the folder.
+        reports: which are made of it, keys of REPORTS.
         published: names of published curves to lay beside ours.
     """
 
@@ -52,6 +57,7 @@ class Results:
     stored: Sequence[tuple[Task, StoredChain]]
     store: Store
     changed: bool
+    reports: tuple[str, ...] = ()
     published: tuple[str, ...] = ()
 
     @cached_property
@@ -120,9 +126,11 @@ def _csv(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False).encode() if len(table) else b""
 
 
-def make(names: Sequence[str], results: Results, say: Say) -> None:
-    """Make the reports ``names``, keys of REPORTS."""
-    for name in names:
+def make(results: Results, say: Say) -> None:
+    """Make the reports; of another table nothing stays that could pass for one of them."""
+    for name in MADE if results.changed else ():
+        (results.store.root / "figures" / name).unlink(missing_ok=True)
+    for name in results.reports:
         REPORTS[name](results, say)
 
 
@@ -184,14 +192,16 @@ def rd(results: Results, say: Say) -> None:
 
 def rd_last(results: Results, say: Say) -> None:
     """Rate-distortion curves of generation 1, solid, and of the last one, dashed."""
-    if not results.needed("rd"):
+    name = "rd_last" if "rd" in results.reports else "rd"
+    if not results.needed(name):
         return
     from bench import plots_rd
 
     generation = " (generation " + results.means["generation"].astype(str) + ")"
     means = results.means.assign(system=results.means["system"] + generation)
-    first, last = (means[means["generation"] == n] for n in (1, means["generation"].max()))
-    results.save(plots_rd.rd(first, last, note=results.note, metrics=plots_rd.PANELS), "rd")
+    first, later = means[means["generation"] == 1], means[means["generation"] > 1]
+    last = later[later["generation"] == later["generation"].max()]
+    results.save(plots_rd.rd(first, last, note=results.note, metrics=plots_rd.PANELS), name)
 
 
 def auc(results: Results, say: Say) -> None:

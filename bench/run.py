@@ -154,7 +154,7 @@ def _finish(
     workers = book.workers((chain for _, chain in stored), wanted.settings.jobs)
     for warning in differences(workers):
         print(warning, file=sys.stderr)
-    reports.make(wanted.reports, reports.Results(table, stored, store, changed, wanted.published), say)
+    reports.make(reports.Results(table, stored, store, changed, wanted.reports, wanted.published), say)
     book.write(
         "some chains failed" if failed else "finished",
         time.perf_counter() - started,

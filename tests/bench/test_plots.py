@@ -100,7 +100,7 @@ def test_a_panel_without_a_curve_says_why(draw):
     assert [*empty.get_xticks(), *empty.get_yticks()] == []
     assert len(full.get_yticks()) > 1
     (lossless,) = draw(points().assign(psnr=math.inf)).axes[0].texts
-    assert lossless.get_text() == "infinite: images are lossless"
+    assert lossless.get_text() == "infinite: an image is lossless"
 
 
 @pytest.mark.parametrize("draw", [plots.generations, plots_rd.path])
@@ -122,6 +122,16 @@ def test_long_names_of_curves_take_fewer_columns():
         figure = draw(table)
         inside(figure, figure.legends[0])
         assert len(figure.legends) == 1
+
+
+@pytest.mark.parametrize("draw", [plots.generations, plots_rd.path, lambda means: plots_rd.rd(means, means.iloc[:0])])
+def test_names_too_long_for_a_line_go_on_in_another(draw):
+    name = "chain:" + ">".join(f"mycodec[checkpoint=iat-stable,level=0.{n}]:{n}" for n in range(10))
+    figure = draw(points((name, "jpeg", "W" * 160)))
+    inside(figure, figure.legends[0])
+    names = ["".join(text.get_text().split("\n")) for text in figure.legends[0].get_texts()]
+    assert any(found.startswith(name) for found in names)
+    assert len(figure.legends) == 1
 
 
 def test_qualities_are_in_the_order_of_their_numbers():
@@ -161,6 +171,26 @@ def test_datasets_and_numbers_of_images_are_never_mixed():
         plots.generations(means().iloc[:0])
 
 
+@pytest.mark.parametrize("number", [1, 50])
+def test_one_generation_is_one_tick(number):
+    for panel in plots.generations(means(generations=1).assign(generation=number)).axes:
+        assert list(panel.get_xticks()) == [number]
+        assert panel.get_xlim() == (number - 0.5, number + 0.5)
+
+
+def test_a_metric_that_is_not_there_is_named_beside_those_that_are():
+    for metrics, sentence in (
+        (
+            ("psnr", "psnr_change"),
+            "metrics names 'psnr_change', which this table lacks; it has psnr, ms_ssim_db, bpp.",
+        ),
+        ((), "metrics names no column to draw; this table has psnr, ms_ssim_db, bpp."),
+    ):
+        with pytest.raises(BenchError) as error:
+            plots.generations(means(), metrics)
+        assert str(error.value) == sentence
+
+
 def test_contact_sheet_shows_every_cell():
     pictures = [RNG.integers(0, 256, (20, 30, 3), np.uint8) for _ in range(3)]
     rows = {
@@ -177,6 +207,9 @@ def test_contact_sheet_shows_every_cell():
     assert [panel.get_xlabel() for panel in figure.axes] == ["source", "30.00 dB", "source", "failed"]
     with pytest.raises(BenchError, match="for each heading"):
         plots.contact_sheet(rows, ["source"])
+    sheet = plots.contact_sheet({"a-codec-of-a-long-name-of-its-own": rows["iat"]}, ["source", "generation 1"])
+    first, *_ = sheet.axes[0].get_ylabel().split("\n")
+    assert first == "a-codec-of-a-lo"  # a full line: a hyphen is a letter like others
 
 
 def inside(figure, artist):
@@ -236,6 +269,42 @@ def test_rate_distortion_curves_carry_the_numbers_and_published_ones_are_dashed(
     assert figure.axes[1].get_ylabel() == "MS-SSIM (dB of the mean)"
     assert plots_rd.rd(ours, theirs.iloc[:0]).axes[1].get_ylabel() == "MS-SSIM (dB)"
     assert len(plots_rd.rd(ours, theirs, until=0.5).axes[0].get_lines()[0].get_xdata()) == 2
+
+
+def lossless(count):
+    return f"{count} lossless on at least one image: triangles at the top."
+
+
+def test_lossless_points_stand_at_the_top_at_their_rates_and_are_counted():
+    ours, theirs = points(("iat", "jpeg")), points(("published:vtm",), average="as published")
+    ours.loc[(ours["system"] == "iat") & (ours["bpp"] > 0.5), ["psnr", "ms_ssim_db_of_mean"]] = math.inf
+    theirs.loc[theirs["bpp"] > 0.7, "psnr"] = math.inf
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = plots_rd.rd(ours, theirs, note="Left out: im1.")
+        figure.savefig(io.BytesIO())
+    tops = [[line for line in panel.get_lines() if line.get_marker() == "^"] for panel in figure.axes]
+    assert [[line.get_color() for line in top] for top in tops] == [
+        [plots.style("iat").color, plots.style("vtm").color],
+        [plots.style("iat").color],
+    ]
+    np.testing.assert_allclose(tops[0][0].get_xdata(), [0.6, 0.8])
+    np.testing.assert_allclose(tops[0][1].get_xdata(), [0.8])
+    assert figure.texts[-1].get_text() == f"Left out: im1. {lossless('3 points are')}"
+    assert plots_rd.rd(ours, theirs, until=0.7).texts[-1].get_text() == lossless("1 point is")
+    assert "lossless" not in plots_rd.rd(ours, theirs, until=0.5).texts[-1].get_text()
+
+
+def test_lossless_generations_of_a_path_stand_at_the_top():
+    table = means(("jpeg",), 5).astype({"ms_ssim_db": float}).assign(bpp=lambda table: table["generation"] / 10)
+    table.loc[table["generation"].isin([1, 4]), "psnr"] = math.inf
+    figure = plots_rd.path(table)
+    every, first = (line for line in figure.axes[0].get_lines() if line.get_marker() == "^")
+    np.testing.assert_allclose(every.get_xdata(), [0.1, 0.4])
+    np.testing.assert_allclose(first.get_xdata(), [0.1])
+    assert first.get_markersize() > every.get_markersize()
+    assert not [line for line in figure.axes[1].get_lines() if line.get_marker() == "^"]
+    assert figure.texts[-1].get_text() == lossless("2 points are")
 
 
 def test_codecs_of_a_family_are_told_apart_beside_each_other():

@@ -122,10 +122,20 @@ def test_pixels_that_nobody_asks_for_are_not_looked_at(start, columns, snapshots
         assert all(intact(tmp_path / "run" / "snapshots", file) for file in chain["snapshots"].values())
 
 
-def test_several_settings_of_a_codec_make_rate_distortion_curves_of_both_ends(start, tmp_path, monkeypatch):
-    drawn = []
-    function = plots_rd.rd
-    monkeypatch.setattr(plots_rd, "rd", lambda *args, **more: drawn.append(function(*args, **more)) or drawn[-1])
+@pytest.fixture
+def drawn(monkeypatch):
+    """The rate-distortion figures drawn so far."""
+    figures = []
+    draw = plots_rd.rd
+    monkeypatch.setattr(plots_rd, "rd", lambda *args, **more: figures.append(draw(*args, **more)) or figures[-1])
+    return figures
+
+
+def legend(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_several_settings_of_a_codec_make_rate_distortion_curves_of_both_ends(start, drawn, tmp_path):
     settings = "synthetic_codecs:Coarse:1,synthetic_codecs:Coarse:2,jpeg:30,jpeg:60"
     assert start("--codec", settings, "--quiet") == 0
     figures = tmp_path / "run" / "figures"
@@ -133,11 +143,63 @@ def test_several_settings_of_a_codec_make_rate_distortion_curves_of_both_ends(st
     lines = drawn[0].axes[0].get_lines()
     assert [(line.get_linestyle(), line.get_marker()) for line in lines[1::2]] == [("-", "s"), ("--", "s")]
     assert len({line.get_color() for line in lines[1::2]}) == 1
-    names = [text.get_text() for text in drawn[0].legends[0].get_texts()]
-    assert "jpeg (generation 1)" in names
-    assert "jpeg (generation 3)" in names
+    assert {"jpeg (generation 1)", "jpeg (generation 3)"} < {*legend(drawn[0])}
     assert start("--codec", settings, "--quiet") == 0
     assert len(drawn) == 1
+
+
+def test_figures_of_another_table_are_gone_and_those_of_the_same_one_stay(start, tmp_path):
+    figures = tmp_path / "run" / "figures"
+    assert start("--codec", "jpeg:30,jpeg:60", "--quiet") == 0
+    assert {"contact_sheet.png", "rd.png"} < {path.name for path in figures.iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in figures.iterdir()}
+    assert start("--codec", "jpeg:30,jpeg:60", "--quiet", "--snapshots", "none") == 0
+    assert before == {path: path.stat().st_mtime_ns for path in figures.iterdir()}
+    for name in ("mine.png", *reports.MADE):
+        (figures / name).touch()
+    assert start("--codec", "jpeg:50", "--quiet", "--snapshots", "none") == 0
+    assert {path.name for path in figures.iterdir()} == {"mine.png", "generations.pdf", "generations.png"}
+
+
+def test_where_all_chains_fail_no_figure_stays(start, tmp_path, capsys):
+    assert start("--codec", "jpeg:30") == 0
+    assert "figures/" in capsys.readouterr().out
+    assert start("--codec", "synthetic_codecs:Text") == 1
+    assert list((tmp_path / "run" / "figures").iterdir()) == []
+    assert "figures/" not in capsys.readouterr().out
+
+
+def asks_for(monkeypatch, *names):
+    monkeypatch.setattr(reencode, "_reports", lambda *_: names)
+
+
+def test_reports_write_no_file_that_is_not_known(start, tmp_path, monkeypatch):
+    """Those of MADE are deleted in time; test_experiment has the file of published curves."""
+    asks_for(monkeypatch, *reports.REPORTS)
+    assert start("--codec", "jpeg:30,jpeg:60") == 0
+    found = {path.name for path in (tmp_path / "run" / "figures").iterdir()}
+    assert start("--edit", "shift:1") == 0
+    found |= {path.name for path in (tmp_path / "run" / "figures").iterdir()}
+    assert found == {*reports.MADE} - {"rd-published.csv"}
+
+
+@pytest.mark.parametrize("names", [("rd", "rd_last"), ("rd_last", "rd")])
+def test_curves_of_generation_1_and_of_both_ends_are_two_figures(start, drawn, tmp_path, monkeypatch, names):
+    asks_for(monkeypatch, *names)
+    assert start("--codec", "jpeg:30,jpeg:60", "--quiet") == 0
+    figures = tmp_path / "run" / "figures"
+    assert {path.name for path in figures.iterdir()} == {"rd.pdf", "rd.png", "rd_last.pdf", "rd_last.png"}
+    curves = {name: legend(figure) for name, figure in zip(names, drawn, strict=True)}
+    assert curves == {"rd": ["jpeg"], "rd_last": ["jpeg (generation 1)", "jpeg (generation 3)"]}
+    assert start("--codec", "jpeg:30,jpeg:60", "--quiet") == 0
+    assert len(drawn) == 2
+
+
+def test_of_one_generation_each_curve_is_drawn_once(start, drawn, monkeypatch):
+    asks_for(monkeypatch, "rd_last")
+    assert start("--codec", "jpeg:30,jpeg:60", "--quiet", "--generations", "1") == 0
+    assert legend(drawn[0]) == ["jpeg (generation 1)"]
+    assert len(drawn[0].axes[0].get_lines()) == 1
 
 
 @pytest.mark.parametrize("more", [("--codec", "jpeg:30,webp:50"), ("--codec", "jpeg:30,jpeg:50", "--edit", "shift:1")])
