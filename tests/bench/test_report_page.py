@@ -13,10 +13,12 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import report_run
 from PIL import Image as Pillow
 
+from bench import reencode
 from bench.report.__main__ import main
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'reencode-bench[test]'")
@@ -62,27 +64,54 @@ def server(report):
         thread.join()
 
 
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory):
+    """Folder of a report of images of three sizes: 0 is wide, 1 upright, 2 one pixel wide."""
+    root = tmp_path_factory.mktemp("sizes")
+    wide, tall = report_run.photographs().values()
+    images = {"a": wide, "b": np.ascontiguousarray(tall[:70, :40]), "c": np.ascontiguousarray(tall[:70, :1])}
+    report_run.make(root / "run", images=images)
+    main([str(root / "run"), "--out", str(root / "report"), "--quiet"])
+    return root / "report"
+
+
+@pytest.fixture(scope="module")
+def cropped(tmp_path_factory):
+    """Folder of a report of one image that ten codecs hand on, losing 8 pixels at the top and left each time."""
+    root = tmp_path_factory.mktemp("cropped")
+    (root / "images").mkdir()
+    Pillow.fromarray(report_run.photographs()["im0"]).save(root / "images" / "a.png")
+    codecs = ",".join(f"jpeg:{90 + i},webp:{90 + i}" for i in range(5))
+    command = ["--chain", codecs, "--dataset", str(root / "images"), "--edit", "crop:8", "--generations", "3"]
+    reencode.main([*command, "--jobs", "1", "--out", str(root / "run"), "--quiet"])
+    main([str(root / "run"), "--out", str(root / "report"), "--quiet"])
+    return root / "report"
+
+
 @pytest.fixture
 def visit(browser, report, server):
     """Open the page; afterwards nothing may have been said on the console, and nothing asked of anyone else."""
-    said, asked, contexts = [], [], []
+    said, asked, contexts, places = [], [], [], [report]
 
-    def opened(hash="", *, disk=False, width=1200, height=900, **options):
+    def opened(hash="", *, disk=False, other=None, width=1200, height=900, **options):
+        """``other``: folder of another report, which is opened from disk."""
+        folder = other or report
+        places.append(folder)
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
-        page.goto(((report / "index.html").as_uri() if disk else server) + hash)
-        page.wait_for_selector(READY)
+        page.goto(((folder / "index.html").as_uri() if disk or other else server) + hash)
+        page.wait_for_selector(READY, state="attached")
         return page
 
     yield opened
     for context in contexts:
         context.close()
     assert said == []
-    here = (report.as_uri(), server.removesuffix("/index.html"), "data:")
+    here = (*(folder.as_uri() for folder in places), server.removesuffix("/index.html"), "data:")
     assert [url for url in asked if not url.startswith(here)] == []
 
 
@@ -303,7 +332,7 @@ def test_one_to_one_is_one_pixel_on_one_pixel(visit, density):
         assert re.fullmatch(r"\d{3,} %: one image pixel is [\d.]+ screen pixels wide", fitting)
         page.locator("#zoom-one").click()
         assert said.inner_text() == "100 %: one image pixel is one screen pixel"
-        until(page, "/zoom=0[.]/.test(location.hash)")
+        until(page, "location.hash.includes('zoom=1:1')")
         seen = np.asarray(Pillow.open(io.BytesIO(page.locator("#port-left").screenshot())).convert("RGB"))
         wanted = chain("jpeg")[10]
         rows, columns = ((seen.shape[axis] - wanted.shape[axis]) // 2 for axis in (0, 1))
@@ -316,6 +345,112 @@ def test_one_to_one_is_one_pixel_on_one_pixel(visit, density):
         assert said.inner_text() == fitting
         page.keyboard.press("9")
         assert said.inner_text().startswith("100 %")
+
+
+def test_one_to_one_stays_so_until_the_next_zoom(visit, sizes):
+    page = visit("#left=jpeg|quality:25&right=coarse|quality:25&generation=10&mode=left", other=sizes)
+    said, one = page.locator("#zoom-text"), "100 %: one image pixel is one screen pixel"
+    page.locator("#zoom-one").click()
+    page.keyboard.press("PageDown")
+    shown(page, "jpeg", "coarse", 10, image=1)
+    assert said.inner_text() == one
+    until(page, "location.hash.includes('zoom=1:1') && location.hash.includes('image=tiny/b')")
+    link = page.evaluate("location.hash")
+    again = visit(link, other=sizes, width=700, device_scale_factor=2)
+    shown(again, "jpeg", "coarse", 10, image=1)
+    assert again.locator("#zoom-text").inner_text() == one
+    page.locator("#zoom-in").click()
+    assert said.inner_text().startswith("200 %")
+    page.locator("#zoom-fit").click()
+    fitting = said.inner_text()
+    page.keyboard.press("PageUp")
+    shown(page, "jpeg", "coarse", 10)
+    assert one != said.inner_text() != fitting
+    # A number, as in links from before, stops at one pixel on one pixel too.
+    page.evaluate("location.hash = location.hash.replace(/zoom=[^&]*/, 'zoom=0.01')")
+    until(page, f"document.querySelector('#zoom-text').textContent === '{one}'")
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "image", "size"),
+    [("fails", "jpeg", 1, (40, 70)), ("jpeg", "fails", 2, (1, 70)), ("fails", "fails", 1, (40, 70))],
+)
+def test_size_and_zoom_are_not_those_of_a_picture_shown_before(visit, sizes, left, right, image, size):
+    """Where the left one is missing, is one pixel wide, or both are missing."""
+    page = visit(f"#left={left}|quality:25&right={right}|quality:25&generation=2&mode=side", other=sizes)
+    shown(page, left, right, 2)
+    slide(page, 4)
+    shown(page, left, right, 4)
+    for _ in range(image):
+        page.keyboard.press("PageDown")
+    shown(page, left, right, 4, image=image)
+    box = page.locator("#port-left").bounding_box()
+    percent = int(page.locator("#zoom-text").inner_text().partition(" ")[0])
+    assert percent == pytest.approx(100 * min(box["width"] / size[0], box["height"] / size[1]), abs=1)
+    page.locator("#zoom-one").click()
+    there = [side for side, codec in (("left", left), ("right", right)) if codec == "jpeg"]
+    for side in there:
+        box = page.locator(f"#layer-{side} canvas").bounding_box()
+        assert (box["width"], box["height"]) == size
+
+
+def test_sides_of_different_sizes_have_one_scale_and_lie_on_each_other(visit, cropped):
+    page = visit("#generation=3&right-generation=0&mode=side", other=cropped)
+
+    def boxes():
+        return [page.locator(f"#layer-{side} canvas").bounding_box() for side in ("left", "right")]
+
+    left, right = boxes()
+    assert left["width"] / 128 == pytest.approx(left["height"] / 80) == pytest.approx(right["width"] / 144)
+    page.locator("#zoom-one").click()
+    page.locator("#modes label", has_text="Wipe").click()
+    left, right = boxes()
+    assert [(box["width"], box["height"]) for box in (left, right)] == [(128, 80), (144, 96)]
+    until(page, "location.hash.includes('mode=wipe')")
+    looks = []
+    for wipe in (0, 1):
+        page.evaluate(f"location.hash = location.hash.replace(/wipe=[^&]*/, 'wipe={wipe}')")
+        until(page, f"document.querySelector('#wipe').style.left === '{100 * wipe}%'")
+        look = Pillow.open(io.BytesIO(page.screenshot(clip=left))).convert("RGB")
+        looks.append(np.asarray(look).astype(int))
+    assert looks[0].shape == (80, 128, 3)
+    # One pixel beside it, the photograph differs by more than coding does.
+    assert 0 < np.abs(looks[0] - looks[1]).mean() < np.abs(looks[0][1:, 1:] - looks[1][:-1, :-1]).mean()
+
+
+@pytest.mark.parametrize("mode", ["side", "wipe"])
+@pytest.mark.parametrize("width", [390, 1200])
+def test_long_names_stay_in_their_pane(visit, cropped, width, mode):
+    page = visit(f"#generation=3&right-generation=1&mode={mode}", other=cropped, width=width)
+    captions = [page.locator(f"#caption-{side}") for side in ("left", "right")]
+    assert "webp:94" in captions[0].inner_text()
+    for caption in captions:
+        assert caption.evaluate("(c) => c.scrollWidth <= c.clientWidth")
+    page.locator("#tables label", has_text="all").click()
+    assert (
+        page.locator("#table tbody th").bounding_box()["width"] < 0.6 * width
+    )  # figures can be scrolled out beside it
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_where_no_pixels_were_kept_there_are_figures_only(visit, tmp_path):
+    """Of one image; the next one has pixels."""
+    report_run.make(tmp_path / "run", codecs=("jpeg",), images={"b": report_run.photographs(1)["im0"]})
+    table = {"codec": "jpeg", "dataset": "tiny", "image": "a", "schedule": "quality:25", "generation": [1, 2]}
+    pd.DataFrame(table | {"bpp": 0.5, "psnr": [31.0, 30.0]}).to_csv(tmp_path / "a.csv", index=False)
+    main([str(tmp_path / "run"), str(tmp_path / "a.csv"), "--out", str(tmp_path / "report"), "--quiet"])
+    page = visit("#mode=difference&zoom=1", other=tmp_path / "report")
+    pixels = [page.locator(f"#{name}") for name in ("stage", "zoom", "modes", "gain", "before", "after")]
+    assert page.locator("#image option:checked").inner_text() == "a"
+    assert not any(one.is_visible() for one in pixels)
+    assert page.locator("#no-pixels").inner_text().startswith("No pixels of this image were kept")
+    assert page.locator("#curves [data-metric=psnr] .curve").is_visible()
+    for key in ("+", "d", "9", "0"):
+        page.keyboard.press(key)
+    until(page, "location.hash.includes('zoom=1&x=0.5&y=0.5')")
+    page.keyboard.press("PageDown")
+    assert all(one.is_visible() for one in pixels)
+    assert not page.locator("#no-pixels").is_visible()
 
 
 def test_own_generation_1_beside_the_current_one_is_one_action(visit):

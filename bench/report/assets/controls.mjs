@@ -1,6 +1,6 @@
 // Lists, buttons and the slider over generations.
 
-import { report, chainOf, failure, kept } from "viewer/data";
+import { report, chainOf, failure, hasPictures, kept } from "viewer/data";
 import { byId, element } from "viewer/format";
 import { size, mainPort } from "viewer/stage";
 import { GAINS, MODES, SCOPES, TABLES, state, change, lastGeneration, writeAddress } from "viewer/state";
@@ -55,7 +55,10 @@ export function draw(changed) {
   for (const name of ["image", "left", "right", "gain", "right-generation", "generation"]) byId(name).value = state[name];
   if (state.left === state.right && state["right-generation"] === 1) byId("right-generation").value = OWN;
   for (const name of ["mode", "scope", "table"]) document.querySelector(`input[name=${name}][value=${state[name]}]`).checked = true;
-  byId("gain-label").hidden = state.mode !== "difference";
+  const pixels = hasPictures(state.image);
+  for (const id of ["stage", "zoom", "modes", "before", "after"]) byId(id).hidden = !pixels;
+  byId("no-pixels").hidden = pixels;
+  byId("gain-label").hidden = !pixels || state.mode !== "difference";
   byId("generation").setAttribute("aria-valuetext", state.generation === 0 ? "source" : `generation ${state.generation}`);
   byId("number").textContent = state.generation === 0 ? "source" : `${state.generation} of ${byId("generation").max}`;
 }

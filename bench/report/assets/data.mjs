@@ -25,6 +25,9 @@ export function kept(image, chain) {
   return (there(report.images[image].source) ? [0, ...numbers] : numbers).sort((a, b) => a - b);
 }
 
+/** Whether any pixels of an image are there. */
+export const hasPictures = (image) => report.points.some((_, point) => kept(image, chainOf(image, point)).length);
+
 const there = (place) => place !== null && place !== undefined && report.pictures[place] !== null;
 
 /** The generation a chain failed at, with its reason; null where it did not. */

@@ -1,7 +1,6 @@
 // Mouse, pen and fingers on the pictures.
 
-import { state } from "viewer/state";
-import { fit, panBy, zoomBy } from "viewer/view";
+import { fit, panBy, zoomBy, zoomed } from "viewer/view";
 
 /** Let a port be dragged, pinched, wheeled and double clicked. `size()` is [width, height] of what it shows. */
 export function gestures(port, size) {
@@ -13,7 +12,7 @@ export function gestures(port, size) {
   port.addEventListener("pointerdown", (event) => {
     if (event.button || event.target.closest("[data-handle]")) return;
     fingers.set(event.pointerId, [event.clientX, event.clientY]);
-    if (state.zoom > 1 || fingers.size > 1) port.setPointerCapture(event.pointerId);
+    if (zoomed(port, size()) || fingers.size > 1) port.setPointerCapture(event.pointerId);
   });
   port.addEventListener("pointermove", (event) => {
     const before = fingers.get(event.pointerId);
@@ -24,7 +23,7 @@ export function gestures(port, size) {
       const apart = (p) => Math.max(10, Math.hypot(p[0] - other[0], p[1] - other[1]));
       zoomBy(apart(now) / apart(before), port, size(), ...fromMiddle((now[0] + other[0]) / 2, (now[1] + other[1]) / 2));
       panBy((now[0] - before[0]) / 2, (now[1] - before[1]) / 2, port, size());
-    } else if (state.zoom > 1) {
+    } else if (zoomed(port, size())) {
       panBy(now[0] - before[0], now[1] - before[1], port, size());
     }
     fingers.set(event.pointerId, now);
@@ -40,7 +39,7 @@ export function gestures(port, size) {
     zoomBy(Math.exp((-event.deltaY * lines) / 300), port, size(), ...fromMiddle(event.clientX, event.clientY));
   }, { passive: false });
   port.addEventListener("dblclick", (event) => {
-    if (state.zoom > 1) fit();
+    if (zoomed(port, size())) fit();
     else zoomBy(4, port, size(), ...fromMiddle(event.clientX, event.clientY));
   });
 }

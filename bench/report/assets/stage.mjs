@@ -6,7 +6,7 @@ import { byId, element, show, zoomText } from "viewer/format";
 import { gestures } from "viewer/gestures";
 import { load, prefetch } from "viewer/pictures";
 import { state, change, rightGeneration } from "viewer/state";
-import { place, scaleOf } from "viewer/view";
+import { place, scaleOf, zoomed } from "viewer/view";
 
 const SIDES = ["left", "right"];
 const ports = { left: byId("port-left"), right: byId("port-right") };
@@ -24,10 +24,12 @@ function layer(name) {
 }
 const canvasOf = (name) => layers[name].firstChild;
 
-/** Width and height of what is shown. */
+/** Width and height of the frame that both sides lie in, so that they have one scale; of the image where neither is there. */
 export function size() {
-  const { width, height } = canvasOf("left").width > 1 ? canvasOf("left") : canvasOf("right");
-  return [width, height];
+  const there = Object.values(shown.pictures ?? {});
+  if (there.length) return ["width", "height"].map((side) => Math.max(...there.map((one) => one[side])));
+  const { width, height } = report.images[state.image];
+  return width ? [width, height] : [3, 2]; // of what failed at once nothing is known
 }
 
 /** The port that is always there. */
@@ -141,9 +143,9 @@ function arrange() {
   const home = beside ? ports.right : ports.left;
   if (layers.right.parentNode !== home) home.prepend(layers.right);
   if (!beside) ports.left.insertBefore(layers.right, layers.difference);
-  const [width, height] = size();
-  stage.style.setProperty("--ratio", `${width} / ${height}`);
-  stage.classList.toggle("zoomed", state.zoom > 1);
+  const frame = size();
+  stage.style.setProperty("--ratio", frame.join(" / "));
+  stage.classList.toggle("zoomed", zoomed(ports.left, frame));
   layers.left.style.visibility = state.mode === "difference" ? "hidden" : "";
   layers.right.style.visibility = state.mode === "difference" || state.mode === "left" ? "hidden" : "";
   layers.difference.style.visibility = state.mode === "difference" ? "" : "hidden";
@@ -153,7 +155,6 @@ function arrange() {
   handle.style.left = `${100 * state.wipe}%`;
   handle.setAttribute("aria-valuenow", Math.round(100 * state.wipe));
   if (state.mode !== "difference" && shown.found) message.left.hidden = !shown.found.left.problem;
-  for (const name of [...SIDES, "difference"]) place(layers[name].parentNode, canvasOf(name));
-  const scale = scaleOf(ports.left, width, height) * devicePixelRatio;
-  byId("zoom-text").textContent = zoomText(scale);
+  for (const name of [...SIDES, "difference"]) place(layers[name].parentNode, canvasOf(name), frame);
+  byId("zoom-text").textContent = zoomText(scaleOf(ports.left, frame) * devicePixelRatio);
 }

@@ -7,7 +7,7 @@ export const SCOPES = { image: "this image", mean: "mean over images" };
 export const TABLES = { left: "left", right: "right", all: "all codecs here" };
 export const GAINS = [1, 2, 4, 8, 16, 32, 64];
 export const MAX_ZOOM = 64;
-const MIN_ZOOM = 1 / 256; // in an address; the buttons stop at one pixel on one pixel
+const MIN_ZOOM = 1 / 256; // in an address; what is shown stops at one pixel on one pixel
 
 const imageName = (i) => `${report.images[i].dataset}/${report.images[i].name}`;
 const pointName = (i) => `${report.points[i].system}|${report.points[i].schedule}`;
@@ -24,6 +24,7 @@ const number = (low, high, whole = false) => ({
   },
 });
 const generation = number(0, 1e6, true);
+const zoom = number(MIN_ZOOM, MAX_ZOOM);
 
 /** Name in the address, how it is written there, and read: what can't be read is left at its default. */
 const FIELDS = {
@@ -35,7 +36,7 @@ const FIELDS = {
   mode: among(MODES),
   gain: { write: String, read: (text) => GAINS.find((gain) => String(gain) === text) },
   wipe: number(0, 1),
-  zoom: number(MIN_ZOOM, MAX_ZOOM),
+  zoom: { write: (v) => (v === "1:1" ? v : zoom.write(v)), read: (text) => (text === "1:1" ? text : zoom.read(text)) },
   x: number(0, 1),
   y: number(0, 1),
   scope: among(SCOPES),
