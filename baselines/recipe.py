@@ -63,10 +63,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (value := getattr(args, option)) is not None:
             more += [f"--{option}", value]
     done = folder / "steps-done.json"
-    for step in steps(recipes[args.name][1], folder, args.scale, more):
-        if args.show:
-            print("python -m baselines." + shlex.join(step))
-            continue
+    planned = steps(recipes[args.name][1], folder, args.scale, more)
+    if args.show:
+        print("\n".join("python -m baselines." + shlex.join(step) for step in planned))
+        return OK
+    _check_plan(folder, steps(recipes[args.name][1], folder, args.scale), args.data)
+    for step in planned:
         finished = json.loads(done.read_text()) if done.is_file() else []
         if step in finished:
             continue
@@ -76,6 +78,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         done.parent.mkdir(parents=True, exist_ok=True)
         done.write_text(json.dumps([*finished, step], indent=1) + "\n")
     return OK
+
+
+def _check_plan(folder: Path, planned: list[list[str]], data: Path) -> None:
+    """Note in the folder what is to be made in it; raise BenchError where that was begun with something else."""
+    file, plan = folder / "plan.json", {"steps": planned, "data": str(data.resolve())}
+    if not file.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(plan, indent=1) + "\n")
+    elif json.loads(file.read_text()) != plan:
+        raise BenchError(
+            f"{folder} was begun with another --scale, --data or recipe ({file.name} tells): repeat these, or choose "
+            "another --out."
+        )
 
 
 def read(file: Path = FILE) -> dict[str, tuple[str, list[str]]]:

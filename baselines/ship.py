@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--base", help="shipped checkpoint whose tensors are not stored again, such as iat-compact")
     p.add_argument("--into", type=Path, default=SHIPPED, help="folder (default: the shipped checkpoints)")
     p.add_argument("--rd", type=Path, help="table of bench.results: means go into the card")
+    p.add_argument("--replace", action="store_true", help="write over a checkpoint of that name")
     return p
 
 
@@ -61,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if wrong := next((name for name, value in tensors.items() if not value.isfinite().all()), None):
         raise BenchError(f"{source} can't be shipped: {wrong} has values that are not finite; ship another checkpoint.")
     target = args.into / f"{args.name or source.stem}.safetensors"
+    _check_free(target, args.replace)
     held = base_of(target, base)[0] if base else {}
     model = load_model(source, chosen)
     steps, change = measured_steps(model, tensors, held, sample_crops(), not chosen.variable_rate)
@@ -75,6 +77,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("No steps leave PSNR and the rate where they were, so that all weights are stored exactly.")
     print(f"{target}: {sizes}; changes: PSNR {change.psnr:.4f} dB, rate {100 * change.rate:.3f} %")
     return 0
+
+
+def _check_free(target: Path, replace: bool) -> None:
+    """Raise BenchError where a checkpoint would be lost, or others that hold only what differs from it."""
+    if not target.exists():
+        return
+    others = [path.stem for path in sorted(target.parent.glob("*.safetensors")) if _base_name(path) == target.name]
+    if others:
+        raise BenchError(
+            f"{target} is there, and {', '.join(others)} hold only what differs from it: choose another name by --name."
+        )
+    if not replace:
+        raise BenchError(f"{target} is there already: choose another name by --name, or add --replace.")
+
+
+def _base_name(path: Path) -> str | None:
+    card = path.with_suffix(".json")
+    base = json.loads(card.read_text()).get("base") if card.is_file() else None
+    return base["file"] if isinstance(base, dict) else None
 
 
 def sample_crops() -> Tensor:

@@ -25,7 +25,7 @@ from baselines.training.data import files_in, load_photographs
 from baselines.training.loop import Trainer
 from baselines.training.losses import THETA
 from baselines.training.options import Budget, TrainingOptions
-from baselines.training.state import restore
+from baselines.training.state import alone_in, restore
 from bench.cli import INTERRUPTED, OK, run
 from bench.codec import BenchError
 
@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise BenchError(f"{args.system}: {reason}")
     device = torch.device(args.device)
     chosen = system(args.system)
+    if not abs(args.seed or 0) < 1 << 63:
+        raise BenchError(f"--seed must be a whole number below 2^63, got {args.seed}.")
     config, suffix = configuration(args, chosen)
     options = training_options(args, chosen, config)
     name = f"{args.system}-{args.preset}{suffix}"
@@ -67,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     train, held_back = everything.split(min(48, len(everything.offsets) // 4))
     if transform:
-        take_transform(model, transform, chosen)
+        take_transform(model, transform, chosen, options.lagrangian)
     elif not args.random_start and not resumed and not weights:
         blocks = train.crops(25000, 16, torch.Generator().manual_seed(options.seed))
         chosen.start(model, blocks, options.lagrangian or THETA)
@@ -105,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         made["training"] |= began
         save_checkpoint(path, trainer.averaged(), made)
 
-    with float32_convolutions():
+    with alone_in(folder), float32_convolutions():
         trainer.run(budget, args.evaluate_every, export)
     print(f"checkpoint {path}")
     return INTERRUPTED if trainer.stopped else OK
@@ -156,6 +158,8 @@ def configuration(args: argparse.Namespace, chosen: System) -> tuple[ModelConfig
             continue
         if field not in config.__dataclass_fields__:
             raise BenchError(f"{args.system} has no option --{option}.")
+        if option == "latent" and args.system == "sft" and 0 < value < 8:  # its start would divide by none
+            raise BenchError(f"--latent of sft must be at least 8, got {value}.")
         if value != getattr(config, field):
             changes[field] = value
             plain = option.replace("-", "")

@@ -51,7 +51,7 @@ class FfmpegAom(FfmpegCodec):
         return {**super().settings(), "speed": self.speed, "tune": self.tune}
 
     def coding(self, quality: str) -> list[str]:
-        still = ["-usage", "allintra", "-still-picture", "1", "-tiles", "1x1", "-row-mt", "0"]
+        still = ["-usage", "allintra", "-still-picture", "1", "-row-mt", "0"]
         effort = ["-cpu-used", str(self.speed), "-aom-params", f"tune={self.tune}"]
         return ["-crf", quality, "-b:v", "0", *still, *effort]
 

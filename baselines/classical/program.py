@@ -160,8 +160,9 @@ def run(
     printed = [workspace.tail(stream) for stream in ("stdout", "stderr")]
     if process.returncode == 0 and not timed_out:
         return "".join(printed)
-    lines = (printed[1].strip() or printed[0].strip()).splitlines()
-    said = f": {lines[-1].strip().rstrip('.')}." if lines else " and said nothing."
+    lines = [line.strip().rstrip(".") for line in (printed[1].strip() or printed[0].strip()).splitlines()]
+    # the first line often has the cause, the last one what came of it
+    said = f": {'; '.join(dict.fromkeys((lines[0], lines[-1])))}." if lines else " and said nothing."
     if timed_out:
         raise CodecError(
             f"{codec}: {name} did not finish within {timeout:g} s and was stopped; option timeout sets the limit."

@@ -146,8 +146,10 @@ class LearnedCodec(Codec):
 
     def rate_hint(self, image: Image, bpp: float) -> float | None:
         """A level whose rate is about ``bpp``, where the checkpoint's card has a fit: see ``ratehint``."""
-        from baselines.learned.ratehint import RateModel
+        from baselines.learned.ratehint import RateModel, can_tell
 
+        if not can_tell(image):
+            return None
         kept = card_of(self.path).get("rate_hint")
         model = RateModel.from_dict(kept) if kept else None
         return None if model is None else model.level(image, bpp)
@@ -163,7 +165,7 @@ class LearnedCodec(Codec):
             return 0
         rows, columns = self._padded(height, width)
         presets = {str(card_of(path).get("preset")) for path in self.paths}
-        return max(needed(self.system, preset, rows * columns) for preset in presets)
+        return max(needed(self.system, preset, rows, columns) for preset in presets)
 
     def decode(self, stream: bytes) -> Image:
         return self._decode([self._parsed(stream)])[0]

@@ -14,7 +14,12 @@ NEEDS = {
 """GiB of Python, PyTorch and the weights, and bytes a pixel, by system and preset."""
 
 
-def needed(system: str, preset: str, pixels: int) -> int:
-    """Bytes that a process holds at most while it codes so many pixels; presets not known here count as "paper"."""
+FLAT = 96
+"""Rows up to which an image is coded whole: twice ``baselines.inn.bands.BAND``. That took 1.75 times as many bytes a
+pixel (Xie et al., compact, 64x24576 pixels)."""
+
+
+def needed(system: str, preset: str, rows: int, columns: int) -> int:
+    """Bytes that a process holds at most while it codes an image; presets not known here count as "paper"."""
     start, bytes_a_pixel = NEEDS[system].get(preset, NEEDS[system]["paper"])
-    return round(start * 2**30) + pixels * bytes_a_pixel
+    return round(start * 2**30) + rows * columns * bytes_a_pixel * (2 if rows <= FLAT and system != "sft" else 1)

@@ -30,6 +30,11 @@ def features(image: Image) -> NDArray[np.float64]:
     return np.array([*(np.log(8 * len(jpeg.encode(image, quality)) / pixels) for quality in QUALITIES), 1.0])
 
 
+def can_tell(image: Image) -> bool:
+    """Whether an image has features: one that is too long for JPEG has none."""
+    return max(image.shape[:2]) <= JPEGCodec.max_side
+
+
 @dataclass(frozen=True)
 class RateModel:
     """log(bpp) at some levels, linear in ``features``.

@@ -10,7 +10,7 @@ import torch
 
 from baselines.learned.system import SYSTEMS
 from baselines.training.options import TrainingOptions
-from bench.cli import Parser
+from bench.cli import Parser, positive_int
 
 VARIANTS = {
     "context": "spatial context model",
@@ -138,4 +138,4 @@ def _places(p: argparse._ArgumentGroup) -> None:
     p.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda or, of several, cuda:1"
     )
-    p.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    p.add_argument("--threads", type=positive_int, metavar="N", help="CPU threads (default: all cores)")

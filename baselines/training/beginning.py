@@ -35,23 +35,35 @@ def continued(weights: Path, chosen: System, config: ModelConfig, lagrangian: fl
     """
     model = load_model(weights, chosen)
     settings: Any = model.config
-    found, wanted = settings.to_dict(), config.to_dict()
+    found, wanted = _sizes(settings), _sizes(config)
     other = [key for key in wanted if found.get(key) != wanted[key]]
     if other:
         told = ", ".join(f"{key} = {found.get(key)} instead of {wanted[key]}" for key in other)
         raise BenchError(f"--weights {weights.name} is another model than the options ask for: {told}.")
-    trained_for = _card(weights)[0].get("training", {}).get("options", {}).get("lagrangian")
+    _to_rate(model, weights, lagrangian)
+    return model.train().requires_grad_(True)
+
+
+def _sizes(config: ModelConfig) -> dict[str, Any]:
+    """A configuration with what None stands for."""
+    found = config.to_dict()
+    return found | ({"hyper_latent": found["latent"]} if found.get("hyper_latent", 0) is None else {})
+
+
+def _to_rate(model: LatentModel, source: Path, lagrangian: float) -> None:
+    """Give a transform of a checkpoint the quantiser step of another rate, if it was trained for one."""
+    trained_for = _card(source)[0].get("training", {}).get("options", {}).get("lagrangian")
     if lagrangian and trained_for:
         last: Any = model.levels[3]  # type: ignore[index]
         with torch.no_grad():
             last.mix.weight.mul_(quantiser_gain(lagrangian) / quantiser_gain(trained_for))
-    return model.train().requires_grad_(True)
 
 
-def take_transform(model: LatentModel, checkpoint: Path, chosen: System) -> None:
+def take_transform(model: LatentModel, checkpoint: Path, chosen: System, lagrangian: float = 0.0) -> None:
     """Fill everything but the entropy model; raises BenchError where the two transforms are not of one shape.
 
-    IAT of a scalar level takes the networks of a quality map as they act on a uniform one, away from its border.
+    That of a model of another rate gets the quantiser step of this one, as in ``continued``. IAT of a scalar level
+    takes the networks of a quality map as they act on a uniform one, away from its border.
     """
     source, own = (
         {key: value for key, value in each.state_dict().items() if not key.startswith("entropy.")}
@@ -62,6 +74,7 @@ def take_transform(model: LatentModel, checkpoint: Path, chosen: System) -> None
     if problem := mismatch(own, source):
         raise BenchError(f"--transform {checkpoint.name} has another transform than the options ask for: {problem}.")
     model.load_state_dict(source, strict=False)
+    _to_rate(model, checkpoint, lagrangian)
 
 
 def on_uniform_map(weight: Tensor) -> Tensor:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from bench.codec import BenchError
+from bench.images import load_image
 
 SUFFIXES = {".avif", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 
@@ -73,7 +75,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def load_photographs(folder: Path, cache: Path | None = None, workers: int = 2) -> Photographs:
-    """Read every image under ``folder``, from ``cache`` (a .npz-less pair of .npy files) where that is current.
+    """Read every image under ``folder``, from ``cache`` (a folder of two .npy files) where that is current.
 
     Raises:
         BenchError: the folder is missing, holds no images, or one that can't be read.
@@ -81,27 +83,45 @@ def load_photographs(folder: Path, cache: Path | None = None, workers: int = 2) 
     files = files_in(folder)
     text = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size}" for p in files)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    stored = cache / f"photographs-{digest[:16]}" if cache else None
-    if stored and (stored / "sizes.npy").exists():
-        pixels = np.load(stored / "pixels.npy", mmap_mode=None)
-        sizes = np.load(stored / "sizes.npy")
-    else:
+    stored = cache / f"photographs-2-{digest[:16]}" if cache else None
+    found = _stored(stored) if stored else None
+    if found is None:
         with ThreadPoolExecutor(workers) as pool:
             images = list(pool.map(_read, files))
         sizes = np.array([image.shape[:2] for image in images], dtype=np.int64)
         pixels = np.concatenate([image.reshape(-1, 3) for image in images])
         if stored:
-            stored.mkdir(parents=True, exist_ok=True)
-            np.save(stored / "pixels.npy", pixels)
-            np.save(stored / "sizes.npy", sizes)
+            _store(stored, pixels, sizes)
+    else:
+        pixels, sizes = found
     counts = sizes.prod(1)
     offsets = np.concatenate(([0], np.cumsum(counts)[:-1]))
     return Photographs(torch.from_numpy(pixels), torch.from_numpy(offsets), torch.from_numpy(sizes), digest)
 
 
+def _stored(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
+    """Pixels and sizes of a cache; None where there is none, or a damaged one."""
+    try:
+        return np.load(folder / "pixels.npy"), np.load(folder / "sizes.npy")
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def _store(folder: Path, pixels: np.ndarray, sizes: np.ndarray) -> None:
+    """Write a cache whole or not at all, whoever else writes it at the same time."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+    try:
+        np.save(part / "pixels.npy", pixels)
+        np.save(part / "sizes.npy", sizes)
+        shutil.rmtree(folder, ignore_errors=True)  # a damaged one
+        part.rename(folder)
+    except OSError:  # another training has put its own there, or there is no room for one
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def _read(path: Path) -> np.ndarray:
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise BenchError(f"{path} can't be read as an image ({error}): take it out of the folder of --data.") from error
+        return load_image(path).pixels
+    except BenchError as error:
+        raise BenchError(str(error).replace("--dataset", "the folder of --data")) from error

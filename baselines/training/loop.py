@@ -52,6 +52,13 @@ class Trainer:
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(name.startswith(parts))
         self._learning()
+        self.statistics = [
+            buffer
+            for module in self.model.modules()
+            if isinstance(module, nn.BatchNorm2d)
+            for buffer in module.buffers(recurse=False)
+            if buffer.is_floating_point()
+        ]
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.optimizer = torch.optim.Adam(self._groups(), betas=(0.9, 0.99), eps=1e-9, fused=True)
         self.generator = torch.Generator().manual_seed(options.seed)
@@ -95,6 +102,7 @@ class Trainer:
 
         A step with a non-finite gradient is skipped and counted.
         """
+        before = [buffer.clone() for buffer in self.statistics]
         loss, bpp, error = self._rate() if rate_only else self._rate_and_distortion()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -106,6 +114,8 @@ class Trainer:
             torch.autograd.graph.increment_version(p for g in self.optimizer.param_groups for p in g["params"])
             self._update_average()
         else:
+            for buffer, value in zip(self.statistics, before, strict=True):
+                buffer.copy_(value)
             self.skipped += 1
         self.iteration += 1
         self.joint += not rate_only
@@ -201,13 +211,13 @@ class Trainer:
         losses: list[tuple[float, float, float]] = []
         first, skipped = self.iteration, self.skipped
 
-        def report() -> None:
+        def report(last: bool = False) -> None:
             if (steps := self.iteration - first) and self.skipped - skipped == steps:
                 raise BenchError(
                     f"None of {steps} steps had a finite gradient, and nothing was learned: choose smaller steps by "
                     "--lr-entropy, --lr-transform and --lr-mix, or begin with other weights."
                 )
-            self._report(losses, on_evaluation)
+            self._report(losses, on_evaluation, last)
 
         # training ends on Ctrl-C or SIGTERM as at the end of its budget: with the state saved
         with _signals_to(self._stop), LiveLine(self.device, self.images) as line:
@@ -223,21 +233,30 @@ class Trainer:
                     next_evaluation += evaluate_every * 60
                     report()
                     losses = losses[-20:]
-            report()
+            if self.iteration > first or not self.history:
+                report(last=True)
 
     def _stop(self, *_: object) -> None:
         self.stopped = True
 
-    def _report(self, losses: list[tuple[float, float, float]], then: Callable[[], None] | None) -> None:
+    def _report(self, losses: list[tuple[float, float, float]], then: Callable[[], None] | None, last: bool) -> None:
         points = self.evaluate()
         row: dict[str, Any] = {"iteration": self.iteration, "minutes": round(self.seconds / 60, 2)}
         row |= {"loss": sum(v[0] for v in losses) / max(1, len(losses)), "skipped": self.skipped}
         row |= {key: round(value, 4 if key.startswith("bpp") else 3) for key, value in points.items()}
         self.history.append(row)
         tqdm.write(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()))
-        save(self)
-        if then:
-            then()
+        problems = []
+        for write in (lambda: save(self), then):
+            try:  # where there is no room for the state there may be some for the checkpoint, and later for both
+                if write:
+                    write()
+            except (BenchError, OSError) as error:
+                problems.append(str(error))
+        if problems and last:
+            raise BenchError(" ".join(problems))
+        for problem in problems:
+            tqdm.write(problem)
 
     def averaged(self) -> dict[str, Tensor]:
         """The weights to ship."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +20,27 @@ from bench.codec import BenchError
 if TYPE_CHECKING:
     from baselines.training.loop import Trainer
 
-LASTING = {"only": "--only", "lagrangian": "--lambda", "distortion": "--distortion"}
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder for one training; raise BenchError where another one holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BenchError(
+                f"Another training is at work in {folder}: wait for its end, or choose another folder by --out."
+            ) from error
+        try:
+            yield
+        finally:
+            (folder / "lock").unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()  # where nothing was learned nothing is left
+
+
+LASTING = {"only": "--only", "lagrangian": "--lambda", "distortion": "--distortion", "identity": "--identity"}
 """What a training keeps to the end, and its options: what is trained, and for which loss."""
 
 
@@ -43,8 +66,15 @@ def save(trainer: Trainer) -> None:
     if trainer.device.type == "cuda":
         state["noise_cuda"] = torch.cuda.get_rng_state(trainer.device)
     temporary = trainer.folder / "state.pt.part"
-    torch.save(state, temporary)
-    temporary.replace(trainer.folder / "state.pt")
+    try:
+        torch.save(state, temporary)
+        temporary.replace(trainer.folder / "state.pt")
+    except (OSError, RuntimeError) as error:  # its writer has an error of its own for a full disk
+        temporary.unlink(missing_ok=True)
+        raise BenchError(
+            f"{trainer.folder / 'state.pt'} can't be written: {str(error).splitlines()[0]}; make room for about "
+            f"{2 * sum(value.nbytes for value in trainer.average.values()) * 4 / 1e9:.1f} GB."
+        ) from error
     with (trainer.folder / "log.csv").open("w", newline="") as file:
         names = dict.fromkeys(name for row in trainer.history for name in row)
         writer = csv.DictWriter(file, list(names) or ["iteration"])

@@ -83,6 +83,14 @@ def test_any_size_comes_back(codec, size):
     np.testing.assert_array_equal(codec.decode(stream), decoded)
 
 
+@pytest.mark.parametrize("name", ["ffmpeg-aom", "ffmpeg-aom-444"])
+def test_av1_codes_images_wider_than_one_of_its_tiles(name):
+    codec = need(CODECS[name])
+    image = np.zeros((16, 4200, 3), np.uint8)
+    image[:, 2000:] = 200
+    assert psnr(codec.decode(codec.encode(image, 30)), image) > 30
+
+
 def test_quality_scale(codec):
     image = picture(24, 32)
     points = []

@@ -124,9 +124,9 @@ def test_thread_limits_reach_the_program(tmp_path):
     assert call(tmp_path, "echo $OMP_NUM_THREADS $OPENBLAS_NUM_THREADS", threads=3) == "3 3\n"
 
 
-def test_exit_status_and_last_line_are_reported(tmp_path):
-    with pytest.raises(CodecError, match=r"^fake: coder failed with exit status 3: no such tile\.$"):
-        call(tmp_path, "echo working; echo first >&2; echo no such tile. >&2; exit 3")
+def test_exit_status_and_first_and_last_line_are_reported(tmp_path):
+    with pytest.raises(CodecError, match=r"^fake: coder failed with exit status 3: first; no such tile\.$"):
+        call(tmp_path, "echo working; echo first >&2; echo between >&2; echo no such tile. >&2; exit 3")
     with pytest.raises(CodecError, match=r"exit status 1: said on stdout\.$"):
         call(tmp_path, "echo said on stdout; exit 1")
     with pytest.raises(CodecError, match=r"exit status 1 and said nothing\.$"):

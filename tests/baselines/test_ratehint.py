@@ -92,3 +92,8 @@ def test_another_fit_is_another_id(tmp_path):
     card["rate_hint"]["residual"] = 0.5
     (tmp_path / "iat-compact.json").write_text(json.dumps(card))
     assert codec.rate_hint_id() not in ("", first)
+
+
+def test_an_image_too_long_for_jpeg_has_no_hint():
+    assert create("iat").rate_hint(np.zeros((1, 65501, 3), np.uint8), 0.5) is None
+    assert create("iat").rate_hint(np.zeros((1, 65500, 3), np.uint8), 0.5) is not None

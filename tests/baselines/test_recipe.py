@@ -133,3 +133,17 @@ def test_iterations_are_whole_numbers(monkeypatch: pytest.MonkeyPatch, tmp_path:
     (tmp_path / "log.csv").write_text("iteration,minutes\n1,0.1\n")
     monkeypatch.setattr(train, "main", lambda argv: train.parser().parse_args([*argv, "--data", "x"]).iterations)
     assert recipe._take(steps[0]) == 3000002
+
+
+def test_a_folder_is_of_one_plan(two_steps: list[str], tmp_path: Path) -> None:
+    """A rehearsal leaves states behind that a whole training must not take for its own."""
+    assert recipe.main([*two_steps, "--scale", "0.005"]) == 0
+    before = Path("training-runs/two/iat-compact.safetensors").read_bytes()
+    for other in (two_steps, [*two_steps, "--scale", "0.005", "--data", str(tmp_path)]):
+        with pytest.raises(
+            BenchError, match=r"two was begun with another --scale, --data or recipe .*another --out\.$"
+        ):
+            recipe.main(other)
+    assert recipe.main([*two_steps, "--out", "other"]) == 0
+    assert recipe.main([*two_steps, "--scale", "0.005", "--threads", "2"]) == 0  # with other threads it is the same
+    assert Path("training-runs/two/iat-compact.safetensors").read_bytes() == before

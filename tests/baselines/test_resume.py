@@ -16,7 +16,8 @@ from baselines.iat.model import IAT
 from baselines.train import main
 from baselines.training.data import Photographs, load_photographs
 from baselines.training.loop import Trainer
-from baselines.training.state import restore, save
+from baselines.training.options import Budget
+from baselines.training.state import alone_in, restore, save
 from bench.codec import BenchError
 
 
@@ -59,6 +60,7 @@ def test_a_pool_of_another_size_begins_empty(
     [
         ({"only": "entropy."}, "was trained with no --only and can't go on with --only entropy.: repeat"),
         ({"lagrangian": 0.01}, "was trained with no --lambda and can't go on with --lambda 0.01: repeat"),
+        ({"identity": 100.0}, "was trained with no --identity and can't go on with --identity 100.0: repeat"),
         ({"distortion": "jacobian"}, "was trained with --distortion mse and can't go on with --distortion jacobian"),
     ],
     ids=str,
@@ -102,3 +104,41 @@ def test_the_transform_is_held_back_once(tmp_path: Path, monkeypatch: pytest.Mon
     assert joint("--iterations", "8", "--finish") == (5, 0.3)
     with pytest.raises(BenchError, match="not allowed with argument"):
         main([*given, "--iterations", "1", "--resume", "--finish"])
+
+
+def test_two_trainings_do_not_share_a_folder(photographs: Photographs, tmp_path: Path) -> None:
+    with (
+        alone_in(tmp_path / "run"),
+        pytest.raises(BenchError, match=r"Another training is at work in .*run: .* by --out\.$"),
+        alone_in(tmp_path / "run"),
+    ):
+        pass
+    with alone_in(tmp_path / "run"):
+        pass
+
+
+def test_a_full_disk_ends_nothing_before_the_end(
+    photographs: Photographs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(state: Any, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("[enforce fail at inline_container.cc:603] . unexpected pos 64 vs 0\nmore")
+
+    monkeypatch.setattr(torch, "save", full)
+    trainer = Trainer(IAT(TINY), photographs, photographs, tmp_path / "run", OPTIONS)
+    written = []
+    with pytest.raises(
+        BenchError, match=r"state\.pt can't be written: .*unexpected pos 64 vs 0; make room for about 0\.0 GB"
+    ):
+        trainer.run(Budget(iterations=4), evaluate_every=1e-9, on_evaluation=lambda: written.append(trainer.iteration))
+    assert written == [1, 2, 3, 4, 4]
+    assert list((tmp_path / "run").glob("state*")) == []
+    assert "state.pt can't be written" in capsys.readouterr().out
+
+
+def test_with_nothing_left_to_do_nothing_is_written(photographs: Photographs, tmp_path: Path) -> None:
+    trainer = Trainer(IAT(TINY), photographs, photographs, tmp_path / "run", OPTIONS)
+    trainer.run(Budget(iterations=2))
+    history = list(trainer.history)
+    trainer.run(Budget(iterations=2, iterations_before=2), on_evaluation=lambda: pytest.fail("written"))
+    assert trainer.history == history

@@ -336,3 +336,18 @@ def test_mistakes_are_one_sentence_about_this_command(
     assert said in found
     assert found.count("\n") == 1
     assert "--checkpoint" not in found
+
+
+def test_nothing_shipped_is_lost_by_shipping(tmp_path: Path) -> None:
+    """Least of all a file from which others hold the difference."""
+    source, into = tmp_path / "iat-compact.safetensors", tmp_path / "shipped"
+    save_checkpoint(source, {"a": torch.ones(1)}, {"config": {}, "system": "iat"})
+    into.mkdir()
+    save_checkpoint(into / "iat-compact.safetensors", {"a": torch.ones(1)}, {"config": {}, "system": "iat"})
+    with pytest.raises(BenchError, match=r"is there already: choose another name by --name, or add --replace\.$"):
+        main([str(source), "--into", str(into)])
+    (into / "iat-mine.safetensors").touch()
+    (into / "iat-mine.json").write_text(json.dumps({"base": {"file": "iat-compact.safetensors"}}))
+    for more in ([], ["--replace"]):
+        with pytest.raises(BenchError, match=r"iat-mine hold only what differs from it: choose another name by --name"):
+            main([str(source), "--into", str(into), *more])

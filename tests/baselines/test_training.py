@@ -24,6 +24,7 @@ from baselines.training.maps import quality_maps
 from baselines.training.state import restore, save
 from bench import provenance
 from bench.codec import BenchError
+from bench.images import load_image
 
 
 @pytest.fixture
@@ -262,6 +263,26 @@ def test_training_goes_on_from_a_checkpoint(folder: Path, tmp_path: Path, monkey
     spoilt.mkdir()
     (spoilt / "text.png").write_text("no image")
     with pytest.raises(
-        BenchError, match=r"text\.png can't be read as an image .*: take it out of the folder of --data"
+        BenchError, match=r"text\.png: not an image in a format .* or leave it out of the folder of --data\.$"
     ):
         main(["iat", "--data", str(spoilt), "--minutes", "1"])
+
+
+def test_a_damaged_cache_is_made_anew(folder: Path, tmp_path: Path) -> None:
+    whole = load_photographs(folder, tmp_path)
+    (stored,) = tmp_path.glob("photographs-*")
+    for name, content in (("sizes.npy", b""), ("pixels.npy", (stored / "pixels.npy").read_bytes()[:1000])):
+        (stored / name).write_bytes(content)
+        again = load_photographs(folder, tmp_path)
+        assert torch.equal(again.pixels, whole.pixels)
+        assert torch.equal(load_photographs(folder, tmp_path).sizes, whole.sizes)
+    assert list(tmp_path.iterdir()) == [stored]
+
+
+def test_photographs_are_read_as_everywhere(tmp_path: Path) -> None:
+    """Of 16 bits a sample too, which Pillow's own conversion would clip to white."""
+    ramp = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    Image.fromarray(ramp).save(tmp_path / "grey.png")
+    found = load_photographs(tmp_path).pixels
+    assert torch.equal(found.reshape(256, 256, 3), torch.tensor(load_image(tmp_path / "grey.png").pixels))
+    assert 120 < float(found.float().mean()) < 135

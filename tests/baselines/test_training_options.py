@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import signal
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +16,9 @@ from tiny_training import draw_photographs
 
 import baselines.iat.config
 import baselines.xie.config
+from baselines.learned.files import located
 from baselines.learned.system import system
+from baselines.learned.weights import load_model
 from baselines.train import main
 from baselines.training import beginning
 from baselines.training.arguments import DECIDED_LATER, OPTIMISATION, parser
@@ -136,3 +140,43 @@ def test_a_training_begins_with_a_file_of_the_authors(tmp_path: Path, monkeypatc
     }
     with pytest.raises(BenchError, match=r"--entropy checkpoint\.pth\.tar is of no system known here"):
         beginning.take_entropy(model, file)
+
+
+def test_sizes_that_are_the_same_said_otherwise_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The authors' files of Xie et al. tell how many hyper-latents there are; the preset says as many as latents."""
+    said = replace(TINY_SYSTEMS["xie"], hyper_latent=TINY_SYSTEMS["xie"].latent)
+    file = tmp_path / "low.pth"
+    file.write_bytes(b"read by load_model")
+    monkeypatch.setattr(beginning, "load_model", lambda path, chosen: chosen.build(said))
+    assert beginning.continued(file, system("xie"), replace(said, hyper_latent=None), 0.01)
+    with pytest.raises(BenchError, match="latent = "):
+        beginning.continued(file, system("xie"), replace(said, hyper_latent=said.latent + 1), 0.01)
+
+
+def test_a_transform_of_another_rate_gets_the_step_of_its_own() -> None:
+    steps = {}
+    for option in (beginning.continued, beginning.take_transform):
+        source, chosen = located("xie-compact-0.0032"), system("xie")
+        if option is beginning.continued:
+            model = beginning.continued(source, chosen, chosen.presets["compact"], 0.045)
+        else:
+            model = chosen.build(chosen.presets["compact"])
+            beginning.take_transform(model, source, chosen, 0.045)
+        last: Any = model.levels[3]  # type: ignore[index]
+        steps[option.__name__] = float(last.mix.weight.detach().norm())
+    assert steps["take_transform"] == pytest.approx(steps["continued"])
+    unscaled: Any = load_model(located("xie-compact-0.0032"), system("xie")).levels[3]  # type: ignore[index]
+    assert steps["continued"] > 3 * float(unscaled.mix.weight.norm())
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["iat", "--threads", "-1"], "Argument --threads: expected a whole number of at least 1, got '-1'"),
+        (["iat", "--seed", str(1 << 64)], "--seed must be a whole number below 2^63"),
+        (["sft", "--crop", "128", "--latent", "4"], "--latent of sft must be at least 8, got 4."),
+    ],
+)
+def test_numbers_out_of_their_range(argv: list[str], said: str, arguments: list[str]) -> None:
+    with pytest.raises(BenchError, match=f"^{re.escape(said)}"):
+        main([*argv, *arguments])

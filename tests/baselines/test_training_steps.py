@@ -58,3 +58,20 @@ def test_normalisations_that_are_not_trained_keep_their_statistics(
     if not only:
         trainer.step()
         assert not all(map(torch.equal, before, statistics()))  # of what is trained they move
+
+
+def test_a_step_that_is_skipped_leaves_the_statistics_of_normalisations(
+    photographs: Photographs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    config: Any = TINY_SYSTEMS["ainn"]
+    trainer = Trainer(AINN(config), photographs, photographs, tmp_path, replace(OPTIONS, lagrangian=0.01, balance=0.0))
+    trainer.step()
+    batch = trainer._batch
+    monkeypatch.setattr(trainer, "_batch", lambda: (batch()[0] * torch.inf, batch()[1]))
+    trainer.step()
+    assert trainer.skipped == 1
+    monkeypatch.undo()
+    trainer.step()
+    assert trainer.skipped == 1
+    assert all(value.isfinite().all() for value in trainer.averaged().values() if value.is_floating_point())
