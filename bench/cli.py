@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from bench.codec import BenchError
+from bench.interrupt import sigterm_is_ctrl_c
 
 OK, SOME_FAILED, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: all well; the command ran but some of its work failed; the user can act on one sentence; Ctrl-C."""
@@ -74,7 +75,8 @@ def call(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None
     Anything else is a defect of ours and keeps its traceback.
     """
     try:
-        return main(argv)
+        with sigterm_is_ctrl_c():
+            return main(argv)
     except BenchError as error:
         message, code = str(error), USER_ERROR
     except BrokenPipeError:

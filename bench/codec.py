@@ -6,10 +6,13 @@ Of ``bench`` the codecs in ``baselines`` import this module and ``bench.memory``
 from __future__ import annotations
 
 import math
+import sysconfig
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -206,7 +209,26 @@ def one_sentence(what: str) -> Iterator[None]:
     except BenchError:
         raise
     except (Exception, SystemExit) as error:
-        raise BenchError(one_line(f"{what} raised {type(error).__name__}: {error}")) from error
+        said = one_line(f"{what} raised {type(error).__name__}: {error}").removesuffix(".")
+        raise BenchError(f"{said}{_place(error)}.") from error
+
+
+def _place(error: BaseException) -> str:
+    """Where in a user's own file an exception came from: " (file.py:17)", or "" where in none."""
+    lines = [
+        f" ({Path(frame.f_code.co_filename).name}:{line})"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in ("bench", "baselines")
+        and is_own(Path(frame.f_code.co_filename))
+    ]
+    return lines[-1] if lines else ""
+
+
+def is_own(file: Path) -> bool:
+    """Whether a file is neither of Python's library nor of an installed package."""
+    installed = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
+    known = {"site-packages", "dist-packages"} & set(file.parts) or any(file.is_relative_to(each) for each in installed)
+    return file.is_file() and not known
 
 
 def one_line(text: str, limit: int = 400) -> str:

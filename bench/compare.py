@@ -129,10 +129,14 @@ def _row(means: pd.DataFrame, pair: Pair, metric: str, every: pd.DataFrame) -> d
     row |= {"points": len(parts[1]), "anchor_points": len(parts[0]), "images": images[1] or images[0] or None}
     for (system, generation), part in zip(sides, parts, strict=True):
         if part.empty:
-            last = every.loc[(every["dataset"] == pair.dataset) & (every["system"] == system), "generation"].max()
+            there = every.loc[(every["dataset"] == pair.dataset) & (every["system"] == system), "generation"]
+            if (there == generation).any():
+                why = f"{system} has no image left at generation {generation}: none has {metric} of all codecs"
+                return row | {"flagged": False, "reason": why, "notes": ""}
+            last = there.max()
             # No space for a number here: the chain ended earlier, or a published curve has no generations.
-            there = "no records" if pd.isna(last) else f"its last is {last}"
-            return row | {"flagged": False, "reason": f"{system} has no generation {generation}, {there}", "notes": ""}
+            end = "no records" if pd.isna(last) else f"its last is {last}"
+            return row | {"flagged": False, "reason": f"{system} has no generation {generation}, {end}", "notes": ""}
     anchor, test = (curve(means, pair.dataset, system, generation, column) for system, generation in sides)
     rate, quality = bd_rate(anchor, test), bd_psnr(anchor, test)
     row |= {"bd_rate": rate.value, "bd_rate_akima": rate.akima, "flagged": rate.flagged or quality.flagged}

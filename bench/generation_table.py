@@ -71,6 +71,10 @@ def by_generation(
         blocks += _without_lossless(part[part["generation"].isin(rows)])
         blocks.append("")
     blocks += left_out(dropped, reasons)
+    if means.empty and len(dropped):
+        blocks.append(
+            "No image was coded by all of these to the end, so that there are no means: leave one of them out."
+        )
     return "\n".join(blocks).rstrip()
 
 

@@ -8,8 +8,31 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Self
+
+
+@contextmanager
+def sigterm_is_ctrl_c() -> Iterator[None]:
+    """While entered, SIGTERM, by which schedulers and containers ask to stop, does what Ctrl-C does.
+
+    Outside the main thread, or where somebody else handles it, nothing changes.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)  # which whoever handles Ctrl-C then handles
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class Interrupts:

@@ -65,9 +65,17 @@ def bind(
     if unknown:
         has = f"its options are {', '.join(free)}" if free else "it has no options"
         raise BenchError(f"{name} has no option {unknown[0]!r}; {has}.")
-    typed = {key: convert(value, known[key].annotation, f"{name}: option {key}") for key, value in options.items()}
+    typed = {key: convert(value, _type_of(known[key]), f"{name}: option {key}") for key, value in options.items()}
     shared = {key: value for key, value in context.items() if key in known}
     return {**shared, **fixed, **typed}
+
+
+def _type_of(parameter: inspect.Parameter) -> Any:
+    """The annotation of an argument, or without one the type of its default: of a whole number any number."""
+    if parameter.annotation is not inspect.Parameter.empty or parameter.default in (None, inspect.Parameter.empty):
+        return parameter.annotation
+    kind = type(parameter.default)
+    return int | float if kind is int else kind
 
 
 def convert(text: str, annotation: Any, what: str) -> Any:

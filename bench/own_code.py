@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import sysconfig
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bench.codec import Codec
+from bench.codec import Codec, is_own
 
 OURS = frozenset({"bench", "baselines"})
 """Top-level packages of this project. Their codecs state versions, and keep their identity when code moves."""
@@ -66,6 +65,4 @@ def _source(cls: type) -> Path | None:
 
 def _is_local(cls: type, file: Path) -> bool:
     """Whether a class is neither of this project, nor of Python's library, nor of an installed package."""
-    if _package(cls) in OURS or {"site-packages", "dist-packages"} & set(file.parts):
-        return False
-    return not any(file.is_relative_to(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
+    return _package(cls) not in OURS and is_own(file)

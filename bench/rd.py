@@ -132,18 +132,21 @@ def _counted(text: str) -> list[tuple[str, float]]:
 
 
 def left_out(dropped: pd.DataFrame, reasons: bool = True) -> list[str]:
-    """A sentence for each image or operating point that has no part in the means; ``dropped`` of Common.
+    """A sentence for each image, or operating point, and reason why it has no part in the means; ``dropped`` of Common.
 
     Without ``reasons``, for failed chains whose reasons are told elsewhere, it ends before them.
     """
+    if dropped.empty:
+        return []
     sentences = []
-    for row in dropped.to_dict("records"):
-        who = label(row["system"], row["schedule"])
-        if row["image"]:
-            what = f"Left out for all codecs: {row['image']} of {row['dataset']}, because of {who}"
+    for (dataset, image, reason), rows in dropped.groupby(["dataset", "image", "reason"], sort=False):
+        names = [label(system, schedule) for system, schedule in rows[["system", "schedule"]].to_numpy()]
+        who = names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+        if image:
+            what = f"Left out for all codecs: {image} of {dataset}, because of {who}"
         else:
-            what = f"Left out on every image of {row['dataset']}: {who}"
-        sentences.append(f"{what}: {row['reason']}" if reasons else f"{what}, which failed.")
+            what = f"Left out on every image of {dataset}: {who}"
+        sentences.append(f"{what}: {reason}" if reasons else f"{what}, which failed.")
     return sentences
 
 

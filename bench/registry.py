@@ -30,7 +30,7 @@ from typing import Any
 
 from bench.codec import BenchError, Codec, QualityScale, load, one_line, one_sentence
 from bench.options import bind, parameters
-from bench.own_code import whole_identity
+from bench.own_code import is_built_in, whole_identity
 
 GROUP = "reencode_bench.codecs"
 """The entry point group in which other packages declare codecs."""
@@ -172,9 +172,18 @@ def _check_name(name: str, text: str) -> None:
         raise BenchError(f"Quality must be a number, got {variant!r} in {text!r}.")
     if colon and all(part.isidentifier() for part in [*family.split("."), *variant.split(".")]):
         return
-    close = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
-    raise BenchError(f"Unknown codec {name!r}: {hint}{LIST_COMMAND} lists them all.")
+    raise BenchError(f"Unknown codec {name!r}: {_meant(name, known)}{LIST_COMMAND} lists them all.")
+
+
+def _meant(name: str, known: Mapping[str, Entry]) -> str:
+    """A question whether something like it was meant, or ""."""
+    family = name.partition("-")[0]
+    if family != name and family in known and name not in known and takes(CodecSpec(family, family), "checkpoint"):
+        return f"did you mean the checkpoint {family}[checkpoint={name}]? "
+    if close := get_close_matches(name.lower(), known, n=3):
+        return f"did you mean {' or '.join(close)}? "
+    module, dot, attribute = name.rpartition(".")
+    return f"did you mean {module}:{attribute}? " if dot and attribute.isidentifier() else ""
 
 
 def create(spec: CodecSpec | str, context: Mapping[str, Any] | None = None) -> Codec:
@@ -203,6 +212,8 @@ def create(spec: CodecSpec | str, context: Mapping[str, Any] | None = None) -> C
         codec: Codec = factory(**bind(factory, spec.name, spec.options, fixed=entry.options, context=context or {}))
     with one_sentence(f"{spec.name}: looking at its attributes"):
         _check_codec(codec, spec.name)
+        if not registered and codec.name in BUILTIN and not is_built_in(codec):
+            raise BenchError(f"{spec.name}: {codec.name!r} is a codec of the suite; give the class a name of its own.")
         if registered or spec.options:
             label = spec.without(getattr(codec, "without_effect", ())).label
             codec.name = label if registered else label.replace(spec.name, codec.name, 1)
@@ -233,7 +244,7 @@ def available(codec: Codec, name: str) -> tuple[bool, str]:
     """``codec.available()``; raise BenchError, beginning with ``name``, where that goes wrong."""
     with one_sentence(f"{name}: available()"):
         there, reason = codec.available()
-        return bool(there), str(reason)
+        return bool(there), str(reason or ("" if there else "available() does not say why"))
 
 
 def identity(codec: Codec, name: str) -> dict[str, Any]:
@@ -264,3 +275,7 @@ def _check_codec(codec: Any, name: str) -> None:
     ends = (scale.low, scale.high, scale.default) if isinstance(scale, QualityScale) else (None,)
     if not all(isinstance(number, Real) for number in ends):
         raise BenchError(f"{name}: its quality must be a bench.codec.QualityScale of numbers, got {scale!r}.")
+    if not scale.low <= scale.default <= scale.high:
+        raise BenchError(
+            f"{name}: its default quality must be from {scale.low:g} to {scale.high:g}, got {scale.default:g}."
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -89,6 +90,16 @@ class Memory(Whole):
     def memory_needed(self, height, width):
         raise KeyError("size")
 
+class Far(Whole):
+    quality = QualityScale(1, 9, integer=True, default=50)
+
+class Taken(Whole):
+    name = "jpeg"
+
+class Silent(Whole):
+    def available(self):
+        return False, None
+
 class Hint(Whole):
     name = "hinting"
     def rate_hint_id(self):
@@ -97,20 +108,22 @@ class Hint(Whole):
 
 BROKEN = {
     "synt:X": "synt:X: the module synt raised SyntaxError: invalid syntax (synt.py, line 1).",
-    "gone:X": "gone:X: the module gone raised SystemExit: 3.",
+    "gone:X": "gone:X: the module gone raised SystemExit: 3 (gone.py:1).",
     "lacks:X": "lacks:X can't be imported: cannot import name 'nothing' from 'json'",
-    "mine:Constructor": "mine:Constructor: its constructor raised ValueError: effort is what?.",
-    "mine:Leaves": "mine:Leaves: its constructor raised SystemExit: I leave.",
+    "mine:Constructor": "mine:Constructor: its constructor raised ValueError: effort is what? (mine.py:",
+    "mine:Leaves": "mine:Leaves: its constructor raised SystemExit: I leave (mine.py:",
     "mine:Needs": "mine:Needs: its constructor raised TypeError: Needs.__init__() missing 1 required positional",
     "math:hypot": "math:hypot: its constructor raised ValueError: no signature found for builtin",
     "mine:Name": "mine:Name: its name must be text, got None.",
     "mine:Quality": "mine:Quality: its quality must be a bench.codec.QualityScale of numbers, got 50.",
     "mine:Words": "mine:Words: its quality must be a bench.codec.QualityScale of numbers, got QualityScale(low='1'",
-    "mine:Property": "mine:Property: looking at its attributes raised KeyError: 'scale'.",
+    "mine:Property": "mine:Property: looking at its attributes raised KeyError: 'scale' (mine.py:",
     "mine:Available": "mine:Available: available() raised TypeError: cannot unpack non-iterable bool object.",
-    "mine:Identity": "mine:Identity: identity() raised OSError: no weights.",
+    "mine:Identity": "mine:Identity: identity() raised OSError: no weights (mine.py:",
     "mine:NotJson": "mine:NotJson: identity() must return a dict of JSON values: Object of type set is not JSON",
     "mine:NotANumber": "mine:NotANumber: identity() must return a dict of JSON values: Out of range float values",
+    "mine:Far": "mine:Far: its default quality must be from 1 to 9, got 50.",
+    "mine:Silent": "available() does not say why",
     "mine:NoDict": "mine:NoDict: identity() must return a dict of JSON values: got str.",
 }
 
@@ -160,7 +173,7 @@ def test_a_broken_entry_point_is_a_row_among_the_others(
             assert sentence.partition(": ")[2] in rows[f"their-{target.replace(':', '-')}"]["reason"]
     assert call(list_codecs, []) == 0
     said = capsys.readouterr().out
-    assert "why not: their-mine-Constructor: its constructor raised ValueError: effort is what?." in said
+    assert "why not: their-mine-Constructor: its constructor raised ValueError: effort is what? (mine.py:" in said
     assert "whole " in said
 
 
@@ -188,16 +201,22 @@ def test_a_dry_run_says_that_one_exits_and_goes_on(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("Memory", "hungry: memory_needed() raised KeyError: 'size'.\n"),
-        ("Hint", "hinting: rate_hint_id() raised SystemExit: no card.\n"),
+        ("Memory", "hungry: memory_needed() raised KeyError: 'size'"),
+        ("Hint", "hinting: rate_hint_id() raised SystemExit: no card"),
     ],
 )
 def test_what_is_asked_before_coding_fails_in_a_sentence(
     name: str, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert code(f"mine:{name}") == 2
-    assert capsys.readouterr().err == sentence
+    assert re.fullmatch(rf"{re.escape(sentence)} \(mine\.py:\d+\)\.\n", capsys.readouterr().err)
     assert Path("run").exists() == (name == "Memory")
+
+
+def test_a_class_can_not_take_the_name_of_a_codec_of_the_suite(capsys: pytest.CaptureFixture[str]) -> None:
+    assert code("mine:Taken") == 2
+    said = "mine:Taken: 'jpeg' is a codec of the suite; give the class a name of its own.\n"
+    assert capsys.readouterr().err == said
 
 
 def test_what_is_not_there_is_not_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,3 +129,13 @@ def test_provenance_is_json_and_the_command_can_be_typed_again():
     assert datetime.fromisoformat(provenance.now()).utcoffset().total_seconds() == 0
     argv = ["--out", "a folder/it's"]
     assert shlex.split(provenance.command("bench.reencode", argv)) == ["python", "-m", "bench.reencode", *argv]
+
+
+def test_where_no_image_is_left_the_table_says_so():
+    rows = [row for codec in ("jpeg", "webp") for image in "ab" for row in records([30, 29], codec, image)]
+    for row in rows:
+        if (row["codec"], row["image"]) in (("jpeg", "a"), ("webp", "b")):
+            row.update(status="failed", reason="broken.")
+    text = printed(columns.frame(rows), [1])
+    assert text.endswith("so that there are no means: leave one of them out.")
+    assert text.startswith("Left out for all codecs: a of set, because of jpeg, quality 75: broken.")

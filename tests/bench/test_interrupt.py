@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from bench.cli import call
 from bench.interrupt import Interrupts
 
 
@@ -70,3 +71,23 @@ def test_somebody_elses_handler_and_other_threads_are_left_alone():
     thread.start()
     thread.join()
     assert entered
+
+
+def test_sigterm_does_what_ctrl_c_does(capsys):
+    def main(argv):
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    assert call(main, []) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_handler_of_somebody_else_stays():
+    asked = []
+    signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
+    try:
+        assert call(lambda argv: signal.raise_signal(signal.SIGTERM) or 0, []) == 0
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert asked == [True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -14,7 +15,7 @@ import pytest
 
 from bench import registry
 from bench.codec import BenchError, Codec, CodecUnavailable, QualityError, QualityScale
-from bench.options import convert
+from bench.options import bind, convert
 from bench.registry import CodecSpec, Entry, create, parse_spec, parse_specs
 
 HERE = __name__
@@ -244,3 +245,31 @@ heavy = {"torch", "pillow_heif", "pillow_jxl", "pandas", "scipy"} & set(sys.modu
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("iat-compact", "did you mean the checkpoint iat[checkpoint=iat-compact]? "),
+        ("sft-stable", "did you mean the checkpoint sft[checkpoint=sft-stable]? "),
+        ("JPEG", "did you mean jpeg or "),
+        ("my.codecs.Best", "did you mean my.codecs:Best? "),
+    ],
+)
+def test_what_was_probably_meant(name, hint):
+    with pytest.raises(BenchError, match=f"^Unknown codec '{re.escape(name)}': {re.escape(hint)}"):
+        parse_spec(name)
+
+
+class Plain:
+    def __init__(self, effort=3, share=0.5, fast=False, label="x", other=None):
+        self.given = (effort, share, fast, label, other)
+
+
+def test_options_without_annotations_get_the_types_of_their_defaults():
+    options = {"effort": "2", "share": "1", "fast": "yes", "label": "3", "other": "4"}
+    given = Plain(**bind(Plain, "plain", options, {}, {})).given
+    assert given == (2, 1.0, True, "3", "4")
+    assert bind(Plain, "plain", {"effort": "2.5"}, {}, {}) == {"effort": 2.5}
+    with pytest.raises(BenchError, match="plain: option effort must be a whole number or a number, got 'x'"):
+        bind(Plain, "plain", {"effort": "x"}, {}, {})
