@@ -22,7 +22,7 @@ from bench.experiment import FOLDER
 
 RECIPES = recipe.read()
 
-OWN_STEPS_BEFORE = {"sft-compact": 1, "iat-long": 2}
+OWN_STEPS_BEFORE = {"sft-compact": 1, "iat-long": 4}
 """Trainings before the last that a card counts apart and the recipe does not; an average counts both of its own."""
 
 
@@ -47,7 +47,8 @@ def test_a_recipe_says_what_the_card_says(name: str) -> None:
     for _ in range(OWN_STEPS_BEFORE.get(name, 0)):
         part = part["before"]
         spent += part["minutes"]
-    assert minutes == pytest.approx(spent, abs=0.2)
+        part = part["before"] if "average" in part else part  # whose minutes the average counts
+    assert minutes == pytest.approx(spent, abs=0.5)  # each ends a few seconds late
 
 
 @pytest.mark.parametrize("name", RECIPES)
