@@ -32,7 +32,7 @@ plots_rd.rd(ours, points, until=1.7)
 
 # %% [markdown]
 # The published learned codecs lie together, above everything we measured but VVC (`ffmpeg-vvenc`), which lies among
-# them. Our IAT is the compact preset, trained for 301 minutes without a GPU (`iat-compact`, dotted, for 128) where
+# them. Our IAT is the compact preset, trained for 442 minutes without a GPU (`iat-compact`, dotted, for 128) where
 # the authors trained for about three weeks on one: it lies near WebP. This is not a reproduction of the paper's
 # curve, it is what the same structure does at 75 to 78 kMAC per pixel and direction. Our Xie et al. had twenty
 # minutes of one core and IAT's entropy model to begin with, and lies between JPEG and WebP in PSNR; in MS-SSIM it

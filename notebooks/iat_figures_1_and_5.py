@@ -71,7 +71,7 @@ plots.contact_sheet(rows, headings[1:], "difference from the source x 4, around 
 # Our IAT keeps its edges but exaggerates contrast a little more at every round, and flat regions take a tint; Song et
 # al. gets blocks and coloured noise, as the paper shows of it. That IAT stays clean, which the paper shows too, our
 # checkpoint does not reproduce at changing levels, though it comes to rest at a fixed one (see the notebook of the
-# fifty rounds). IAT was trained for 301 minutes on a CPU, Song et al. for 28. The tint as a mean, signed, in 8-bit
+# fifty rounds). IAT was trained for 442 minutes on a CPU, Song et al. for 28. The tint as a mean, signed, in 8-bit
 # levels:
 
 # %%
