@@ -48,7 +48,7 @@ display(plots.generations(with_change(generation_means(records)), ("psnr", "psnr
 display(loss_table(records)[SHOWN].round(3).sort_values("drop"))
 
 # %% [markdown]
-# Fifty encodings cost IAT 0.02 dB, Xie et al. 0.04 dB and A-INN 0.13 dB; after eleven nothing changes any more. (IAT's
+# Fifty encodings cost IAT 0.01 dB, Xie et al. 0.04 dB and A-INN 0.13 dB; after eleven nothing changes any more. (IAT's
 # checkpoint has a stable decoder, trained so that encoding its output again gives the same latents; `iat-compact`,
 # without one, loses 0.09 dB.) Song
 # et al. loses 0.2 dB at first, faster for some rounds, and 4.7 dB in the end. That is what Cai et al. say of the two
