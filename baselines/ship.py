@@ -62,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if wrong := next((name for name, value in tensors.items() if not value.isfinite().all()), None):
         raise BenchError(f"{source} can't be shipped: {wrong} has values that are not finite; ship another checkpoint.")
     target = args.into / f"{args.name or source.stem}.safetensors"
-    _check_free(target, args.replace)
     held = base_of(target, base)[0] if base else {}
+    _check_free(target, args.replace)
     model = load_model(source, chosen)
     steps, change = measured_steps(model, tensors, held, sample_crops(), not chosen.variable_rate)
     card["stored"] = {

@@ -26,7 +26,10 @@ def sigterm_is_ctrl_c() -> Iterator[None]:
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)  # which whoever handles Ctrl-C then handles
+        if callable(signal.getsignal(signal.SIGINT)):
+            signal.raise_signal(signal.SIGINT)  # which whoever handles Ctrl-C then handles
+        else:  # Ctrl-C is ignored, as in what a shell's script has put in the background
+            raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
     try:

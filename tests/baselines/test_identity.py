@@ -134,7 +134,7 @@ def test_the_shipped_decoders_are_undone_by_their_encoders(name: str, level: flo
     source = np.ascontiguousarray(astronaut()[:192, 128:320])
     before, stable = (
         run_chain([create(spec)], source, FixedQuality(level), 10).records
-        for spec in (name, f"{name}[checkpoint={name}-stable]")
+        for spec in (f"{name}[checkpoint={name}-compact]", f"{name}[checkpoint={name}-stable]")
     )
     assert stable[0]["bytes"] == before[0]["bytes"]
     assert before[0]["psnr"] - before[-1]["psnr"] > 1

@@ -269,14 +269,15 @@ def test_training_goes_on_from_a_checkpoint(folder: Path, tmp_path: Path, monkey
 
 
 def test_a_damaged_cache_is_made_anew(folder: Path, tmp_path: Path) -> None:
-    whole = load_photographs(folder, tmp_path)
-    (stored,) = tmp_path.glob("photographs-*")
+    cache = tmp_path / "cache"
+    whole = load_photographs(folder, cache)
+    (stored,) = cache.iterdir()
     for name, content in (("sizes.npy", b""), ("pixels.npy", (stored / "pixels.npy").read_bytes()[:1000])):
         (stored / name).write_bytes(content)
-        again = load_photographs(folder, tmp_path)
+        again = load_photographs(folder, cache)
         assert torch.equal(again.pixels, whole.pixels)
-        assert torch.equal(load_photographs(folder, tmp_path).sizes, whole.sizes)
-    assert list(tmp_path.iterdir()) == [stored]
+        assert torch.equal(load_photographs(folder, cache).sizes, whole.sizes)
+    assert list(cache.iterdir()) == [stored]
 
 
 def test_photographs_are_read_as_everywhere(tmp_path: Path) -> None:

@@ -179,4 +179,4 @@ def test_a_transform_of_another_rate_gets_the_step_of_its_own() -> None:
 )
 def test_numbers_out_of_their_range(argv: list[str], said: str, arguments: list[str]) -> None:
     with pytest.raises(BenchError, match=f"^{re.escape(said)}"):
-        main([*argv, *arguments])
+        main([argv[0], *arguments, *argv[1:]])

@@ -402,7 +402,11 @@ def slow(folder, out):
 def start(folder, out):
     command = [sys.executable, "-m", "bench.reencode", *slow(folder, out)]
     environment = os.environ | {"PYTHONPATH": str(HERE)}
-    return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    # Where the tests run in the background of a script, Ctrl-C is ignored, and would be in what they start.
+    listen = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    return subprocess.Popen(
+        command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True, preexec_fn=listen
+    )
 
 
 def finished(out):
