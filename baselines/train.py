@@ -109,6 +109,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     with alone_in(folder), float32_convolutions():
         trainer.run(budget, args.evaluate_every, export)
+        state = folder / "state.pt"
+        if not path.is_file() or path.stat().st_mtime < state.stat().st_mtime:  # killed between the two
+            export()
     print(f"checkpoint {path}")
     return INTERRUPTED if trainer.stopped else OK
 

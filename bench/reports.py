@@ -134,13 +134,18 @@ def make(results: Results, say: Say) -> None:
         REPORTS[name](results, say)
 
 
+def _by_generation(results: Results, rows: Sequence[int]) -> str:
+    text = by_generation(results.means, rows, results.common.dropped, False, results.order)
+    return text + _too_small(results.common.records)
+
+
 def _too_small(records: pd.DataFrame) -> str:
-    """A sentence where some images have MS-SSIM and others none, and so there is no mean."""
+    """A sentence where some images have MS-SSIM and others none, and so there is no mean; "" otherwise."""
     has = records.groupby(["dataset", "image"])["ms_ssim"].count() > 0
     if has.all() or not has.any():
         return ""
     return (
-        f"\nMS-SSIM has no mean, as {(~has).sum()} of {len(has)} images have none (it takes 161 pixels a side): "
+        f"\n\nMS-SSIM has no mean, as {(~has).sum()} of {len(has)} images have none (it takes 161 pixels a side): "
         "bench.summary with --metric ms_ssim_db leaves these out."
     )
 
@@ -150,9 +155,7 @@ def generations(results: Results, say: Say) -> None:
     task = results.stored[0][0]
     rows = shown(task.generations, SHOWN)
     # Why chains failed is said once, at the end of the run.
-    say(Text(lambda: by_generation(results.means, rows, results.common.dropped, False, results.order)))
-    if note := _too_small(results.common.records):
-        say(note)
+    say(Text(lambda: _by_generation(results, rows)))
     edits = task.schedule.steps(task.generations)[-1].edits
     if edits:
         say(Text(lambda: "\n" + results.kept("edits.txt", lambda: cost_table(_sources(results), edits, rows))))

@@ -148,3 +148,14 @@ def test_a_folder_is_of_one_plan(two_steps: list[str], tmp_path: Path) -> None:
     assert recipe.main([*two_steps, "--out", "other"]) == 0
     assert recipe.main([*two_steps, "--scale", "0.005", "--threads", "2"]) == 0  # with other threads it is the same
     assert Path("training-runs/two/iat-compact.safetensors").read_bytes() == before
+
+
+def test_a_checkpoint_that_was_not_written_after_its_state_is_written_then(two_steps: list[str]) -> None:
+    assert recipe.main(two_steps) == 0
+    made = Path("training-runs/two/1/iat-compact.safetensors")
+    whole = load_checkpoint(made)[0]
+    made.unlink()
+    Path("training-runs/two/steps-done.json").unlink()
+    assert recipe.main(two_steps) == 0
+    again = load_checkpoint(made)[0]
+    assert all(again[name].equal(value) for name, value in whole.items())
