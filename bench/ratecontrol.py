@@ -270,8 +270,10 @@ class _Probes:
         bpp = self.rates[place]
         if self._bracket() is None and not self._is_hit(place):
             low, high = (pick(self.rates, key=self.rates.__getitem__) for pick in (min, max))
+            end = self.low if bpp > self.target else self.high
+            why = "is out of reach" if end in self.rates else f"was not found in {len(self.rates)} encodings"
             raise RateError(
-                f"{name}: {self.target:.4g} bpp is out of reach on this image, the rates found go from "
+                f"{name}: {self.target:.4g} bpp {why} on this image, the rates found go from "
                 f"{self.rates[low]:.4g} bpp ({self.scale.unit} {self._quality(low):g}) to {self.rates[high]:.4g} bpp "
                 f"({self.scale.unit} {self._quality(high):g})."
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -120,16 +120,41 @@ def _hint_of(codec: Codec) -> str:
         return str(codec.rate_hint_id()) if hasattr(codec, "rate_hint_id") else ""
 
 
-@lru_cache(maxsize=32)
 def make_codec(spec: CodecSpec, settings: Settings) -> Codec:
-    """A codec, made once a process: loading a checkpoint takes longer than many a chain."""
+    """A codec, made once a process and for all its qualities: loading a checkpoint takes longer than many a chain."""
+    return _at_quality(_kept(_for_all_qualities(spec), settings), spec)
+
+
+def other_codec(spec: CodecSpec, settings: Settings) -> Codec:
+    """Another instance of a codec, that only decodes; a process holds one, as it may be large."""
+    return _at_quality(_other(_for_all_qualities(spec), settings), spec)
+
+
+def forget_codecs() -> None:
+    """Make codecs anew from now on."""
+    _kept.cache_clear()
+    _other.cache_clear()
+
+
+@lru_cache(maxsize=32)
+def _kept(spec: CodecSpec, settings: Settings) -> Codec:
     return _new_codec(spec, settings)
 
 
 @lru_cache(maxsize=1)
-def other_codec(spec: CodecSpec, settings: Settings) -> Codec:
-    """Another instance of a codec, that only decodes; a process holds one, as it may be large."""
+def _other(spec: CodecSpec, settings: Settings) -> Codec:
     return _new_codec(spec, settings)
+
+
+def _for_all_qualities(spec: CodecSpec) -> CodecSpec:
+    return replace(spec, text=spec.label, quality=None)
+
+
+def _at_quality(codec: Codec, spec: CodecSpec) -> Codec:
+    """The codec; raise QualityError where the quality of its spec is off its scale."""
+    if spec.quality is not None:
+        codec.quality.check(spec.quality, codec.name)
+    return codec
 
 
 def _new_codec(spec: CodecSpec, settings: Settings) -> Codec:

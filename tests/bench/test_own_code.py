@@ -18,6 +18,7 @@ from bench.cli import call
 from bench.own_code import CLASS, SOURCES, is_built_in, source_hashes, whole_identity
 from bench.registry import BUILTIN, create
 from bench.runner import run_tasks
+from bench.task import forget_codecs
 
 BASE = """
 import numpy
@@ -60,9 +61,7 @@ def save(monkeypatch: pytest.MonkeyPatch, base: str, codec: str) -> None:
         for cached in Path("__pycache__").glob(f"{name}.*"):
             cached.unlink()
         monkeypatch.delitem(sys.modules, name, raising=False)
-    from bench.task import make_codec
-
-    make_codec.cache_clear()
+    forget_codecs()
 
 
 def coded() -> float:
@@ -196,12 +195,9 @@ REASONS = {
 
 
 def hidden(monkeypatch: pytest.MonkeyPatch, *names: str) -> tuple[int, pd.DataFrame]:
-    from bench.task import other_codec
-
     Path("hidden.py").write_text(HIDDEN, encoding="utf-8")
     monkeypatch.delitem(sys.modules, "hidden", raising=False)
     save(monkeypatch, BASE, CODEC)
-    other_codec.cache_clear()
     chains = ["--chain" if len(names) > 1 else "--codec", ",".join(f"hidden:{name}" for name in names)]
     code = call(reencode.main, [*chains, "--dataset", "one.png", "--generations", "3", "--out", "run"])
     return code, pd.read_parquet(Path("run", "generations.parquet")).sort_values("generation", ignore_index=True)

@@ -195,6 +195,12 @@ def test_a_constant_rate_is_hit_or_out_of_reach():
     assert len(counted.asked) <= BUDGET
 
 
+def test_a_search_that_ends_before_the_scale_does_not_call_the_target_out_of_reach(monkeypatch):
+    monkeypatch.setattr("bench.ratecontrol.BUDGET", 2)
+    with pytest.raises(RateError, match="codec: 1.99 bpp was not found in 2 encodings on this image"):
+        find_quality(lambda quality: 2.0 if quality == 100 else 0.5 + quality / 1000, PERCENT, 1.99)
+
+
 def test_a_target_out_of_reach_names_the_range_found():
     for scale, ends in ((WHOLE, (1, 100)), (QP, (63, 0))):
         rate = smooth(0.1, 3, 0, scale)
