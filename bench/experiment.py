@@ -49,7 +49,7 @@ KEYS: dict[str, str] = {
     "seed": "a whole number, which walk begins with",
     "carrier": '"uint8" or "float"',
     "generations": "a whole number of at least 1",
-    "snapshots": 'a list of generations whose pixels are kept, with "last" for the last one, or "none"',
+    "snapshots": 'a list of generations whose pixels are kept, with "last" for the last one; [] or "none" for none',
     "reports": "a list of what is printed and drawn",
     "published": "a list of published curves beside ours",
 }
@@ -156,7 +156,7 @@ def _check(path: Path, key: str, value: Any) -> None:
         good = whole and (key == "seed" or value >= 1)
     elif key in _LISTS:
         each = value if isinstance(value, list) else [value]
-        good = bool(each) and all(_given(key, one) for one in each)
+        good = bool(each or key == "snapshots") and all(_given(key, one) for one in each)
     else:
         good = _given(key, value)
     if key in ("reports", "published"):
@@ -188,7 +188,7 @@ def _options(experiment: dict[str, Any], options: argparse.Namespace) -> argpars
         found.codec = codecs or _text(experiment["codecs"])
     found.dataset = options.dataset or experiment.get("dataset", "sample")
     found.generations = options.generations or experiment.get("generations")
-    found.snapshots = options.snapshots or _text(experiment.get("snapshots", SNAPSHOTS))
+    found.snapshots = options.snapshots or _text(experiment.get("snapshots", SNAPSHOTS)) or "none"
     _check_choices(found)
     return found
 

@@ -30,9 +30,18 @@ SHOWN = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Generations that tables and contact sheets show, besides the last one."""
 
 
-def shown(generations: int, candidates: Sequence[int]) -> list[int]:
-    """The candidates up to ``generations``, and ``generations`` itself."""
-    return sorted({*(number for number in candidates if number <= generations), generations})
+def shown(generations: int, candidates: Sequence[int], turns: int = 1) -> list[int]:
+    """The candidates up to ``generations``, ``generations`` itself, and of a hand-over ``rounds``."""
+    chosen = {number for number in candidates if number <= generations}
+    return sorted({*chosen, generations, *rounds(generations, turns)})
+
+
+def rounds(generations: int, turns: int) -> list[int]:
+    """The generations of the first and of the last round of a hand-over, of so many turns; where it is 1 none."""
+    if turns == 1:
+        return []
+    first, last = range(1, turns + 1), range(generations - turns + 1, generations + 1)
+    return sorted({number for number in (*first, *last) if 1 <= number <= generations})
 
 
 def by_generation(

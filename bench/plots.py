@@ -225,7 +225,7 @@ def contact_sheet(
     height, width = next((c.pixels.shape[:2] for cells in rows.values() for c in cells if c.pixels is not None), (1, 1))
     cell_height = SHEET_CELL * min(max(height / width, 0.5), 2)  # of a strip the cell is not filled
     letters = max(5, round(cell_height / 0.068))  # of the size that names have
-    names = {name: textwrap.fill(name, letters, break_on_hyphens=False) for name in rows}
+    names = {name: _folded(name, letters) for name in rows}
     lines = 1 + max(name.count("\n") for name in names.values())
     size = (SHEET_CELL * len(columns) + 0.15 + 0.15 * lines, (cell_height + 0.2) * len(rows) + 0.7)
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
@@ -249,6 +249,12 @@ def contact_sheet(
     if note:
         figure.supxlabel(note, fontsize=7, wrap=True)
     return figure
+
+
+def _folded(name: str, letters: int) -> str:
+    """A name in lines of at most so many letters, broken at spaces and after commas, within words where they must."""
+    lines = textwrap.wrap(name.replace(",", ", "), letters, break_on_hyphens=False)
+    return "\n".join(line.replace(", ", ",") for line in lines)
 
 
 def detail(source: Image, others: Sequence[Image], side: int) -> tuple[slice, slice]:

@@ -13,8 +13,10 @@ from bench.cli import Parser, positive_int, run
 from bench.cluster import BACKENDS
 from bench.codec import BenchError
 from bench.datasets import load
+from bench.generation_table import rounds
 from bench.registry import takes
 from bench.run import Request, execute
+from bench.schedule import turns
 from bench.schedule_options import DEFAULT_CODEC, DEFAULT_GENERATIONS, Point, add_options, generations, points
 from bench.task import EVERY, Settings, remote_codec, usable_codec
 
@@ -47,7 +49,6 @@ def request(options: argparse.Namespace, command: str) -> Request:
         command: the line the user typed.
     """
     settings = run_settings(options)
-    snapshots = _snapshots(options.snapshots, generations(options))
     far = options.backend != "local" and options.rate_by == "image" and not options.dry_run  # nothing is coded here
     chosen = points(options, functools.partial(remote_codec if far else usable_codec, settings=settings))
     values = vars(options) | {"generations": generations(options)}
@@ -59,7 +60,7 @@ def request(options: argparse.Namespace, command: str) -> Request:
         points=chosen,
         dataset=load(options.dataset, options.data_root),
         generations=generations(options),
-        snapshots=snapshots,
+        snapshots=_snapshots(options.snapshots, generations(options), max(turns(point.schedule) for point in chosen)),
         settings=settings,
         out=options.out,
         carrier=options.carrier,
@@ -129,7 +130,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--snapshots",
         metavar="LIST",
         default=SNAPSHOTS,
-        help="generations whose pixels are kept: numbers, 0 being the source, and last; or none",
+        help="generations whose pixels are kept: numbers, 0 being the source, and last; or none (default: "
+        f"{SNAPSHOTS}, and of a hand-over those of the first and the last round)",
     )
     add = parser.add_argument_group("how it is run").add_argument
     add(
@@ -158,13 +160,21 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _snapshots(text: str, last: int) -> tuple[int, ...]:
+def _snapshots(text: str, last: int, round_length: int) -> tuple[int, ...]:
+    """Generations whose pixels are kept; where none were named, of a hand-over ``rounds`` too.
+
+    Args:
+        text: of --snapshots.
+        last: the last generation.
+        round_length: turns of a round, see ``bench.schedule.turns``.
+    """
     if text.strip() == "none":
         return ()
+    also = rounds(last, round_length) if text == SNAPSHOTS else ()
     parts = [str(last) if part.strip() == LAST else part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts):
         raise BenchError(f"--snapshots needs whole numbers or {LAST}, separated by commas, or none, got {text!r}.")
-    return tuple(sorted({int(part) for part in parts}))
+    return tuple(sorted({*map(int, parts), *also}))
 
 
 def run_settings(options: argparse.Namespace) -> Settings:

@@ -17,6 +17,7 @@ from bench.edits import cost_table
 from bench.files import write_atomically
 from bench.generation_table import SHOWN, by_generation, place_of, shown
 from bench.rd import METRICS, Common, common_images, curve, generation_means, left_out
+from bench.schedule import turns
 from bench.store import Store, StoredChain
 from bench.task import Task
 
@@ -153,7 +154,7 @@ def _too_small(records: pd.DataFrame) -> str:
 def generations(results: Results, say: Say) -> None:
     """The table by generation; curves over generations; a contact sheet; what edits cost by themselves."""
     task = results.stored[0][0]
-    rows = shown(task.generations, SHOWN)
+    rows = shown(task.generations, SHOWN, turns(task.schedule))
     # Why chains failed is said once, at the end of the run.
     say(Text(lambda: _by_generation(results, rows)))
     edits = task.schedule.steps(task.generations)[-1].edits

@@ -80,7 +80,8 @@ def sheet(
         for generation in generations:
             found = pixels.get((name, generation))
             record = records.loc[generation]
-            text = f"{record['psnr']:.2f} dB, {record['bpp']:.3f} bpp"
+            turn = f"{record['codec']}: " if records["codec"].nunique() > 1 else ""
+            text = f"{turn}{record['psnr']:.2f} dB, {record['bpp']:.3f} bpp"
             line.append(plots.Cell(None if found is None else found[window], text))
         cells[name] = line
     top, left = window[0].start, window[1].start

@@ -181,6 +181,13 @@ class HandOver:
         return [self.turn[n % len(self.turn)] for n in range(_at_least_one(generations))]
 
 
+def turns(schedule: Schedule) -> int:
+    """How many encodings a round of a hand-over has; 1 of every other schedule."""
+    while not isinstance(schedule, HandOver) and (inner := getattr(schedule, "schedule", None)) is not None:
+        schedule = inner
+    return len(schedule.turn) if isinstance(schedule, HandOver) else 1
+
+
 @dataclass(frozen=True, slots=True)
 class Edited:
     """Another schedule with edits between its generations: before every one but the first."""

@@ -21,7 +21,7 @@ SHOWN = (
     *("delta_e", "shift_r", "shift_g", "shift_b", "fixed_point", "cycle", "codec", "status", "reason"),
 )
 """Columns of a record that the page gets."""
-MEANS = tuple(name for name in SHOWN if name not in ("cycle", "codec", "status", "reason"))
+MEANS = tuple(name for name in SHOWN if name not in ("cycle", "status", "reason"))
 DASHES = {"-": "", "--": "6 3", "-.": "7 3 2 3", ":": "2 3"}
 """The line styles of ``bench.plots`` as SVG dashes, in units of 1.5 points like there."""
 POINT = ["system", "schedule"]

@@ -208,6 +208,8 @@ def test_numbers_and_lists_stand_for_text(folder, tmp_path):
     wanted = experiment.prepare(experiment.read(str(path)), options, "")
     assert [point.schedule.text for point in wanted.points] == ["bpp:1,hold:0.05"]
     assert wanted.snapshots == (0, 2)
+    path.write_text('codecs = ["jpeg"]\nsnapshots = []')
+    assert experiment.prepare(experiment.read(str(path)), options, "").snapshots == ()
 
 
 def test_an_experiment_that_is_not_there():

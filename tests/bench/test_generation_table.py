@@ -123,6 +123,12 @@ def test_shown(last, rows):
     assert shown(last, (1, 2, 5, 100)) == rows
 
 
+def test_of_a_hand_over_every_codec_has_a_row():
+    assert shown(5, (1, 2, 5, 10), turns=3) == [1, 2, 3, 4, 5]
+    assert shown(50, (1, 2, 5, 10), turns=4) == [1, 2, 3, 4, 5, 10, 47, 48, 49, 50]
+    assert shown(2, (1, 2, 5, 10), turns=4) == [1, 2]
+
+
 def test_provenance_is_json_and_the_command_can_be_typed_again():
     json.dumps([provenance.machine(), provenance.versions(), provenance.git_commit()])
     assert provenance.versions()["numpy"]

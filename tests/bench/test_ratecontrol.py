@@ -197,7 +197,7 @@ def test_a_constant_rate_is_hit_or_out_of_reach():
 
 def test_a_search_that_ends_before_the_scale_does_not_call_the_target_out_of_reach(monkeypatch):
     monkeypatch.setattr("bench.ratecontrol.BUDGET", 2)
-    with pytest.raises(RateError, match="codec: 1.99 bpp was not found in 2 encodings on this image"):
+    with pytest.raises(RateError, match=r"codec: 1\.99 bpp was not found in 2 encodings on this image"):
         find_quality(lambda quality: 2.0 if quality == 100 else 0.5 + quality / 1000, PERCENT, 1.99)
 
 

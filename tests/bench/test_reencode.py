@@ -107,11 +107,22 @@ def test_a_hand_over_at_a_quality_and_at_a_rate(folder, tmp_path, capsys):
     """The generations at a quality have no rate to miss, and the table says so."""
     command = ["--chain", "jpeg:75,webp@1bpp", "--dataset", str(folder), "--generations", "4", "--jobs", "1"]
     assert reencode.main([*command, "--out", str(tmp_path / "run")]) == 0
-    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()[:1].isdigit()][1:4]
-    assert [row[:3] for row in rows] == [["1", "jpeg", "-"], ["2", "webp", "1.0000"], ["4", "webp", "1.0000"]]
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()[:1].isdigit()][1:5]
+    expected = [["1", "jpeg", "-"], ["2", "webp", "1.0000"], ["3", "jpeg", "-"], ["4", "webp", "1.0000"]]
+    assert [row[:3] for row in rows] == expected
     assert rows[0][2:5] == ["-"] * 3
     found = table(tmp_path / "run").query("generation == 4")
-    assert rows[2][3:5] == [f"{found['miss'].mean():+.2%}", f"{found['encodes'].mean():.1f}"]
+    assert rows[3][3:5] == [f"{found['miss'].mean():+.2%}", f"{found['encodes'].mean():.1f}"]
+
+
+@pytest.mark.usefixtures("here")
+def test_pixels_of_the_first_and_the_last_turn_of_every_codec_are_kept(folder, tmp_path):
+    command = ["--chain", "jpeg:75,webp:80,jpeg:60,webp:70", "--dataset", str(folder), "--jobs", "1", "--quiet"]
+    for snapshots, kept in ((), {0, 1, 2, 3, 4, 5, 9, 10, 11, 12}), (("--snapshots", "0,5"), {0, 5}):
+        out = tmp_path / f"run{len(snapshots)}"
+        reencode.main([*command, "--generations", "12", *snapshots, "--out", str(out)])
+        chains = [json.loads(path.read_text())["chain"] for path in (out / "chains").iterdir()]
+        assert [{*map(int, chain["snapshots"])} for chain in chains] == [kept] * len(chains)
 
 
 @pytest.mark.usefixtures("here")

@@ -488,6 +488,21 @@ def test_the_table_says_in_what_a_chain_has_settled(visit):
     ]
 
 
+def test_of_a_hand_over_it_says_whose_turn_it_was(visit, cropped):
+    page = visit("#generation=2&right-generation=1&table=left", other=cropped)
+    captions = [page.locator(f"#caption-{side}").inner_text() for side in ("left", "right")]
+    assert [re.search(r"generation (\d by \w+)", caption)[1] for caption in captions] == ["2 by webp", "1 by jpeg"]
+    for scope in ("image", "mean"):
+        page.evaluate(f"location.hash = location.hash.replace(/&scope=[^&]*|$/, '&scope={scope}')")
+        until(page, f"location.hash.includes('scope={scope}')")
+        head = page.locator("#table thead th").all_inner_texts()
+        cells = [row.split("\t")[head.index("codec")] for row in page.locator("#table tbody tr").all_inner_texts()]
+        assert cells == ["jpeg", "webp", "jpeg"]
+    page = visit("#left=coarse|quality:25&right=jpeg|quality:25&table=left")
+    assert " by " not in page.locator("#caption-left").inner_text()
+    assert "codec" not in page.locator("#table thead th").all_inner_texts()
+
+
 @pytest.mark.parametrize("disk", [True, False])
 def test_a_link_restores_everything(visit, disk):
     page = visit(disk=disk)

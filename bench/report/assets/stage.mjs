@@ -118,7 +118,8 @@ function caption(side, found) {
   const chain = chainOf(state.image, state[side]);
   const figure = (column, unit) => `${show(column, value(chain, found.generation, column))} ${unit}`;
   const figures = [figure("psnr", "dB"), figure("bpp", "bpp"), `ΔE ${show("delta_e", value(chain, found.generation, "delta_e"))}`];
-  const parts = [mark(side), name, ` generation ${found.generation}`];
+  const turn = point.codecs.length > 1 ? ` by ${value(chain, found.generation, "codec")}` : "";
+  const parts = [mark(side), name, ` generation ${found.generation}${turn}`];
   if (!found.exact) parts.push(element("span", { class: "nearest", text: ` (${found.asked} was not kept)` }));
   parts.push(["", ...figures].join(" · "));
   if (point.carrier !== "uint8") parts.push(element("span", { class: "nearest", text: ` ${point.carrier} carrier` }));

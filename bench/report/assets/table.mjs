@@ -6,7 +6,7 @@ import { NAMES, byId, element, settled, show } from "viewer/format";
 import { state, change, rightGeneration } from "viewer/state";
 
 const COLUMNS = [
-  "quality", "target_bpp", "bytes", "bpp", "psnr", "ms_ssim", "ms_ssim_db", "psnr_step", "psnr_first", "delta_e",
+  "codec", "quality", "target_bpp", "bytes", "bpp", "psnr", "ms_ssim", "ms_ssim_db", "psnr_step", "psnr_first", "delta_e",
   "shift_r", "shift_g", "shift_b", "fixed_point", "status",
 ];
 
@@ -14,7 +14,7 @@ const COLUMNS = [
 export function draw(changed) {
   if (!["image", "left", "right", "generation", "right-generation", "scope", "table"].some((name) => changed.has(name))) return;
   const rows = state.table === "all" ? codecs() : generations(state[state.table]);
-  const columns = COLUMNS.filter((name) => rows.some(({ series, n }) => value(series, n, name) !== null));
+  const columns = COLUMNS.filter((name) => rows.some(({ series, n }) => tells(series, n, name)));
   const first = state.table === "all" ? "codec, schedule" : "generation";
   const heads = [first, ...columns].map((name) => element("th", { scope: "col", title: about(name), text: NAMES[name] ?? name }));
   const body = rows.map(({ series, n, label, now, pick }) => {
@@ -26,6 +26,9 @@ export function draw(changed) {
   byId("table-note").textContent = note(rows);
   follow();
 }
+
+/** Whether there is something to say; the codec only where it changes from generation to generation. */
+const tells = (series, n, name) => (name === "codec" ? Array.isArray(series.records.codec) : value(series, n, name) !== null);
 
 /** Of means, what has settled is a share of images. */
 function cell(column, series, n) {
