@@ -84,6 +84,19 @@ def _versions(identity: dict[str, Any] | None) -> str:
     return ", ".join(f"{key} {value}" for key, value in found.items())
 
 
+def _training(identity: dict[str, Any] | None) -> str:
+    """Minutes of training and the machine, as an identity of ``baselines.learned`` states them."""
+    told = (identity or {}).get("training")
+    each = [one for one in (told if isinstance(told, list) else [told]) if isinstance(one, dict)]
+    sums = [total for one in each if isinstance(total := one.get("in_all"), dict)]
+    minutes = [spent for total in sums if isinstance(spent := total.get("minutes"), (int, float))]
+    if not minutes:
+        return ""
+    low, high = (f"{end(minutes):.0f}" for end in (min, max))
+    devices = ", ".join(sorted({str(one["device"]) for one in each if one.get("device")}))
+    return f"{low if low == high else f'{low} to {high}'} minutes in all" + (f", last on {devices}" if devices else "")
+
+
 def as_text(rows: Sequence[dict[str, Any]]) -> str:
     """The table for people: one line a codec, details indented below it."""
     width = max([len(row["name"]) for row in rows], default=0)
@@ -93,6 +106,7 @@ def as_text(rows: Sequence[dict[str, Any]]) -> str:
         details = {
             "why not": row["reason"],
             "options": _settings(row["options"]),
+            "training": _training(row["identity"]),
             "versions": _versions(row["identity"]),
         }
         lines += [f"{'':{width}}       {key}: {value}" for key, value in details.items() if value]

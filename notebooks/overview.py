@@ -31,6 +31,7 @@ PROTOCOLS = {
 SHORT = {f"iat[checkpoint={name}]": name for name in ("iat-compact", "iat-stable")}
 SETTINGS = {"iat": 0.5, "iat-compact": 0.5, "iat-stable": 0.5, "sft": 0.3, "jpeg": 75, "jpeg2000": 0.8}
 SETTINGS |= {"webp": 80, "avif": 70, "heic": 50, "jpegxl": 80, "bpg": 32, "ffmpeg-aom[tune=iq]": 22}
+SETTINGS |= {"ffmpeg-vvenc[preset=fast]": 30}
 
 tables, losses = {}, []
 for name, title in PROTOCOLS.items():

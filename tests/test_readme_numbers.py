@@ -28,6 +28,7 @@ CODECS = {
     "HEIC": "heic",
     "JPEG XL": "jpegxl",
     "BPG": "bpg",
+    "VVC, `ffmpeg-vvenc[preset=fast]`": "ffmpeg-vvenc[preset=fast]",
     "IAT": "iat",
     "`iat-compact`": "iat[checkpoint=iat-compact]",
     "`iat-stable`": "iat[checkpoint=iat-stable]",
@@ -141,3 +142,19 @@ def test_claims_of_cycles() -> None:
     assert told in text
     settled = counts.sum()
     assert f"settle on {settled['heic']} and {settled['bpg']} of the 24 images" in text
+
+
+def test_claims_of_vvc() -> None:
+    rows = results.table("fifty").query("codec == 'ffmpeg-vvenc[preset=fast]'")
+    last = rows[rows["generation"] == 50]
+    cycles = last["cycle"].value_counts()
+    settled = rows[rows["fixed_point"]].groupby("image")["generation"].min()
+    told = (
+        f"VVC settles on {len(settled)}, after {settled.median():.0f} in the median, on {cycles[2]} in a cycle of two, "
+    )
+    told += f"on {cycles[4]} of four, on {cycles[1]} at a fixed point."
+    claims = " ".join(CLAIMS.read_text(encoding="utf-8").split())
+    assert told in claims
+    iat = results.table("fifty").query("codec == 'iat' and quality == 0.5 and generation == 50")
+    ends = f"{last['psnr'].mean():.2f} dB at {last['bpp'].mean():.3f} bpp, IAT {iat['psnr'].mean():.2f} at"
+    assert f"{ends} {iat['bpp'].mean():.3f}." in claims

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from baselines.entropy.header import Header, pack, unpack
 from baselines.learned.batches import batches, numbered
+from baselines.learned.budget import budget
 from baselines.learned.device import check_device, missing
 from baselines.learned.files import card_of, family, located, nearest, sha256_of
 from baselines.learned.memory import needed
@@ -115,14 +116,12 @@ class LearnedCodec(Codec):
     def identity(self) -> dict[str, Any]:
         """Checkpoint and what made it, library versions, kind of device."""
         cards = [card_of(path) for path in self.paths]
-        trainings = [found if isinstance(found := card.get("training"), dict) else {} for card in cards]
-        kept = ("iterations", "images_seen", "minutes", "device", "commit")
         return {
             "codec": self.name,
             "checkpoint": _one([path.name for path in self.paths]),
             "sha256": _one(list(self.checksums.values())),
             "preset": _one([card.get("preset") for card in cards]),
-            "training": _one([{k: training.get(k) for k in kept} for training in trainings]),
+            "training": _one([budget(card) for card in cards]),
             "quantisation": self.quantisation,
             "device": "cpu" if self.device == "cpu" else "cuda, float32",
             "torch": importlib.metadata.version("torch").split("+")[0],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import pytest
 
 from bench import registry
 from bench.cli import call
-from bench.codecs import main
+from bench.codecs import as_text, main
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +63,24 @@ def test_the_table_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(line.split()[:2] == ["gone", "NO"] for line in lines)
     assert any("options: subsampling=4:2:0; optimize=false" in line for line in lines)
     assert max(map(len, lines)) < 250
+
+
+def test_the_table_tells_how_long_weights_were_trained(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.undo()
+    assert call(main, ["iat", "xie", "jpeg"]) == 0
+    told = [line.strip() for line in capsys.readouterr().out.splitlines() if "training:" in line]
+    assert told == [
+        "training: 442 minutes in all, last on AMD EPYC",
+        "training: 136 to 144 minutes in all, last on x86_64",
+    ]
+
+
+@pytest.mark.parametrize("training", ["long", 3, {"in_all": "long"}, {"in_all": {"minutes": None}}, [None]])
+def test_a_codec_of_ones_own_may_tell_of_its_training_in_other_words(training: Any) -> None:
+    row = {"name": "mine", "available": True, "reason": "", "quality": None, "options": {}}
+    assert "training" not in as_text([row | {"identity": {"training": training}}])
 
 
 def test_specs_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
