@@ -66,15 +66,18 @@ class QualityScale:
     better: Literal["high", "low"] = "high"
     unit: str = "quality"
 
-    def check(self, quality: float, codec: str) -> float:
-        """Return ``quality`` as a float; raise QualityError where it is off the scale of ``codec``."""
+    def check(self, quality: float, codec: str, option: str = "") -> float:
+        """Return ``quality`` as a float; raise QualityError where it is off the scale of ``codec``.
+
+        ``option`` is what the user named it by, for the sentence; "" stands for --quality or the codec's spec.
+        """
         value = float(quality)
         kind = "a whole number" if self.integer else "a number"
         whole = value.is_integer() or not self.integer
         if not math.isfinite(value) or not self.low <= value <= self.high or not whole:
             raise QualityError(
                 f"{codec}: {self.unit} must be {kind} from {self.low:g} to {self.high:g}, got {quality:g}; "
-                f"change it with --quality or {codec}:{self.unit.upper()}."
+                f"change it with {option or f'--quality or {codec}:{self.unit.upper()}'}."
             )
         return value
 

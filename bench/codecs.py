@@ -12,7 +12,7 @@ from typing import Any
 from bench import registry
 from bench.cli import OK, SOME_FAILED, Parser, run
 from bench.codec import BenchError, QualityScale, one_sentence
-from bench.options import parameters
+from bench.options import bind, parameters
 
 EPILOG = """Name a codec as NAME, NAME:QUALITY or NAME[option=value;option=value]:QUALITY, for example jpeg:75 or
 avif[tune=psnr]:60; one of your own as package.module:Class."""
@@ -23,7 +23,8 @@ def describe(text: str) -> dict[str, Any]:
 
     Returns:
         ``name``, ``available``, ``reason`` (why not; "" where it is), ``quality`` (the scale, or None where the codec
-        can't be created), ``options`` (defaults by name) and ``identity`` (or None). JSON values only.
+        can't be created), ``options`` (by name, as the spec sets them or by default) and ``identity`` (or None). JSON
+        values only.
     """
     row: dict[str, Any] = {
         "name": text,
@@ -38,7 +39,7 @@ def describe(text: str) -> dict[str, Any]:
             spec = registry.parse_spec(text)
             codec = registry.create(spec)
             row["quality"] = {key: _plain(value) for key, value in asdict(codec.quality).items()}
-            row["options"] = _options(registry.resolve(spec.name)[0], spec.name)
+            row["options"] = _options(spec)
             row["available"], row["reason"] = registry.available(codec, spec.name)
             if row["available"]:
                 row["identity"] = registry.identity(codec, spec.name)
@@ -47,10 +48,12 @@ def describe(text: str) -> dict[str, Any]:
     return row
 
 
-def _options(entry: registry.Entry, name: str) -> dict[str, Any]:
-    """Options that a user can set, with their defaults; None where an option must be given."""
-    known = parameters(registry.load(entry.target, name))
-    free = {key: each.default for key, each in known.items() if key not in entry.options}
+def _options(spec: registry.CodecSpec) -> dict[str, Any]:
+    """Options that a user can set, as the spec sets them, others with their defaults; None where one must be given."""
+    entry, _ = registry.resolve(spec.name)
+    factory = registry.load(entry.target, spec.name)
+    free = {key: each.default for key, each in parameters(factory).items() if key not in entry.options}
+    free |= bind(factory, spec.name, spec.options, fixed={}, context={})
     return {key: None if value is Parameter.empty else _plain(value) for key, value in free.items()}
 
 

@@ -38,6 +38,7 @@ def show(tasks: Sequence[Task], store: Store, settings: Settings, rate_by: str) 
     print(f"Dry run, nothing is written. {count(len(tasks), 'chain')}, {len(tasks) - len(missing)} done before.")
     if not missing:
         return OK
+    print("Coding the beginning of a chain of each operating point, to time it.", flush=True)
     begun = time.perf_counter()
     start_s = _start_s()
     points: dict[str, list[Task]] = {}
@@ -129,16 +130,17 @@ def _line(task: Task, found: Probe) -> str:
     if found.reason:
         return f"{what}the probe failed: {found.reason}"
     fixed = f", a fixed point or cycle at generation {found.coded}" if found.coded else ""
-    return f"{what}{found.later_s:.2g} s a generation of {task.image} ({found.pixels / 1e6:.2g} MP){fixed}."
+    size = f"{_pixels(task) / 1e6:.2g} MP" + (", from its middle" if found.pixels < _pixels(task) else "")
+    return f"{what}{_duration(found.later(task), '.2g')} a generation of {task.image} ({size}){fixed}."
 
 
 def _existing(path: Path) -> Path:
     return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: float, digits: str = ".0f") -> str:
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return f"{seconds:{digits}} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 

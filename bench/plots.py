@@ -23,9 +23,10 @@ from bench.codec import BenchError, Image
 from bench.plots_frame import legend_below, mark_at_top, say_if_empty
 from bench.rd import by_point, label
 
-OTHERS = ("#B2182B", "#1B7837", "#762A83", "#8C510A", "#01665E", "#C51B7D")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
-"""Of families that have no look of their own, in order of first appearance in a figure."""
+OTHERS = ("#B2182B", "#762A83", "#8C510A", "#C51B7D")
+MARKERS = ("H", "8", "p", "<", ">", "h", "*", "d", "P", "X", "v", "D")
+"""Of families that have no look of their own, in order of first appearance in a figure; the first are unlike those of
+the codecs that are compared most."""
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2)))
 FILLS = ("none", "left", "full")
 """Of a family's first, second and third curve: how lines and markers differ."""
@@ -193,7 +194,8 @@ def _curve(panel: Axes, curve: pd.DataFrame, metric: str, look: Style) -> Any:
     y = curve[metric].to_numpy(np.float64)
     above = np.isposinf(y)
     every = max(1, math.ceil(len(x) / 10))
-    (line,) = panel.plot(x, np.where(above, np.nan, y), markevery=every, **look.line())
+    marked = [*range(0, len(x) - every // 2, every), len(x) - 1]  # the last is the one that is quoted
+    (line,) = panel.plot(x, np.where(above, np.nan, y), markevery=sorted({*marked}), **look.line())
     mark_at_top(panel, x[above][::every], look.color)
     return line
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from bench import columns
 from bench.chain import Chain, run_chain
+from bench.codec import Image
 from bench.datasets import ImageRef
 from bench.images import image_id
 from bench.metrics import Reference
@@ -18,13 +19,16 @@ from bench.snapshots import encode_snapshot
 from bench.store import encoded_record
 from bench.task import Settings, Task, make_codec
 
+LARGEST = 1024
+"""Most rows and columns that are coded, of the middle of an image; what a larger one takes is reckoned from that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What one operating point costs.
 
     Attributes:
-        pixels: of the image it was measured on.
+        pixels: of the image, or the middle of it, that it was measured on.
         load_s: the first calls of its codecs, which load libraries and checkpoints.
         first_s, later_s: seconds of a generation with all its measures, of the first and of those after it.
         first_encodes, later_encodes: encodings of a generation; more than one under rate control.
@@ -61,6 +65,10 @@ class Probe:
         """Seconds of a chain, in proportion to its pixels."""
         return self._scale(task) * (self.first_s + (self.coded_of(task) - 1) * self.later_s)
 
+    def later(self, task: Task) -> float:
+        """Seconds of a generation after the first."""
+        return self._scale(task) * self.later_s
+
     def searching(self, task: Task) -> float:
         """The part of ``seconds`` that goes into encodings that only look for a quality."""
         return self._scale(task) * self.encode_s * (self.encodes(task) - self.coded_of(task))
@@ -87,7 +95,7 @@ def measure(task: Task, settings: Settings, budget: float) -> Probe:
         settings: as for the run.
         budget: seconds to spend; one generation is coded whatever it takes, two of a chain under rate control.
     """
-    pixels = ImageRef(task.image, task.file).load().pixels
+    pixels = _middle(ImageRef(task.image, task.file).load().pixels)
     codecs = [make_codec(spec, settings) for spec in task.specs]
     begun = time.perf_counter()
     for codec in codecs:
@@ -138,6 +146,11 @@ def measure(task: Task, settings: Settings, budget: float) -> Probe:
         decoded=float(np.mean(files[1:] or files)),
         reason=next((record["reason"] for record in chain.records if record["status"] == "failed"), ""),
     )
+
+
+def _middle(pixels: Image) -> Image:
+    top, left = (max(0, size - LARGEST) // 2 for size in pixels.shape[:2])
+    return np.ascontiguousarray(pixels[top : top + LARGEST, left : left + LARGEST])
 
 
 def _record_bytes(chain: Chain, task: Task) -> float:

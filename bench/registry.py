@@ -244,7 +244,7 @@ def available(codec: Codec, name: str) -> tuple[bool, str]:
     """``codec.available()``; raise BenchError, beginning with ``name``, where that goes wrong."""
     with one_sentence(f"{name}: available()"):
         there, reason = codec.available()
-        return bool(there), str(reason or ("" if there else "available() does not say why"))
+        return (True, "") if there else (False, str(reason or "available() does not say why"))
 
 
 def identity(codec: Codec, name: str) -> dict[str, Any]:

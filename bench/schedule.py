@@ -243,14 +243,17 @@ def planned_text(schedule: Schedule) -> str:
     return f"{schedule.text},dataset"
 
 
-def fit(steps: Sequence[Step], codecs: Sequence[Codec]) -> list[Step]:
-    """The steps with their qualities as these codecs take them; raise QualityError where one is off the scale."""
+def fit(steps: Sequence[Step], codecs: Sequence[Codec], option: str = "") -> list[Step]:
+    """The steps with their qualities as these codecs take them; raise QualityError where one is off the scale.
+
+    ``option`` is for the sentence, as of ``QualityScale.check``.
+    """
     fitted = []
     for step in steps:
         if step.quality is not None:
             scale = codecs[step.codec].quality
             value = float(round(step.quality)) if step.rounded and scale.integer else step.quality
-            step = replace(step, quality=scale.check(value, codecs[step.codec].name))
+            step = replace(step, quality=scale.check(value, codecs[step.codec].name, option))
         fitted.append(step)
     return fitted
 

@@ -110,7 +110,7 @@ def points(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> l
             check_carrier(codec, options.carrier)
             known.append((codec.name, identity(codec, spec.name)))
         # Whatever is off a codec's scale is said now, and not by every worker.
-        fit(point.schedule.steps(generations(options)), point.codecs)
+        fit(point.schedule.steps(generations(options)), point.codecs, "" if what == "quality" else f"--{what}")
         unique.setdefault((str(known), point.schedule.text), point)
     return list(unique.values())
 
@@ -191,7 +191,7 @@ def _schedules(options: argparse.Namespace, what: str, codec: Codec) -> list[Sch
         side = "nearest"
         for end in (first, last):
             if not codec.quality.low <= end <= codec.quality.high:
-                codec.quality.check(end, codec.name)
+                codec.quality.check(end, codec.name, f"--{what}")
     if what == "drift":
         return [Drift(first, last, kind, side)]
     return [Walk(min(first, last), max(first, last), kind, options.seed, side)]

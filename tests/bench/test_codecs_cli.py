@@ -87,6 +87,8 @@ def test_specs_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     found = rows(capsys, "jpeg[optimize=true]", "null")
     assert [*found] == ["jpeg[optimize=true]", "null"]
     assert found["jpeg[optimize=true]"]["identity"]["settings"]["optimize"] is True
+    assert found["jpeg[optimize=true]"]["options"]["optimize"] is True
+    assert found["jpeg[optimize=true]"]["options"]["subsampling"] == "4:2:0"
 
 
 def test_an_unknown_name_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

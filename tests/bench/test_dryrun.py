@@ -10,7 +10,7 @@ import pytest
 from pngs import save_png
 from skimage.data import astronaut
 
-from bench import dryrun, reencode, run
+from bench import dryrun, probe, reencode, run
 from bench.runner import run_tasks
 
 
@@ -54,6 +54,18 @@ def test_it_counts_and_writes_nothing_and_its_disk_is_that_of_the_run(command, t
     assert reencode.main([*command, "--dry-run"]) == 0
     assert capsys.readouterr().out == "Dry run, nothing is written. 4 chains, 4 done before.\n"
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+
+
+def test_of_a_large_image_the_middle_is_coded_and_the_rest_reckoned(command, tmp_path, monkeypatch, capsys):
+    whole = ["--codec", "null", "--generations", "1", "--snapshots", "0,1", "--dry-run"]
+    sizes = []
+    for largest in (1024, 95):
+        monkeypatch.setattr(probe, "LARGEST", largest)
+        assert reencode.main([*command, "--dataset", str(tmp_path / "set" / "large.png"), *whole]) == 0
+        said = capsys.readouterr().out
+        assert ("a generation of large (0.072 MP, from its middle)" in said) == (largest == 95)
+        sizes.append(megabytes(re.search(r"records and (.*) for snapshots", said)[1]))
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.4)  # eight times as many pixels as were coded
 
 
 def test_rate_control_fixed_points_and_failures_are_reckoned_with(command, capsys):

@@ -273,3 +273,11 @@ def test_options_without_annotations_get_the_types_of_their_defaults():
     assert bind(Plain, "plain", {"effort": "2.5"}, {}, {}) == {"effort": 2.5}
     with pytest.raises(BenchError, match="plain: option effort must be a whole number or a number, got 'x'"):
         bind(Plain, "plain", {"effort": "x"}, {}, {})
+
+
+def test_a_codec_that_is_there_needs_no_reason():
+    class There(Raw):
+        def available(self):
+            return True, "install it"
+
+    assert registry.available(There(), "there") == (True, "")

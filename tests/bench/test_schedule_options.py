@@ -129,7 +129,11 @@ def test_a_file_of_rates(tmp_path):
         (["--drift", "1"], "--drift needs two numbers, A:B in bpp or quality:A:B, got '1'"),
         (["--walk", "0:2"], "--walk needs rates"),
         (["--schedule", "no-such-list"], "or one of iat-fig6-iat, iat-fig6-song, got 'no-such-list'"),
-        (["--drift", "quality:1:99"], "must be a whole number from 1 to 40, got 99"),
+        (["--drift", "quality:1:99"], "must be a whole number from 1 to 40, got 99; change it with --drift."),
+        (
+            ["--schedule", "quality:75.5,30"],
+            "must be a whole number from 1 to 40, got 75.5; change it with --schedule.",
+        ),
         (["--quality", "1.5"], "must be a whole number"),
         (["--rate-by", "dataset"], "--rate-by dataset chooses a quality by rate"),
         (["--rate-by", "dataset", "--drift", "quality:1:9"], "--rate-by dataset chooses a quality by rate"),
