@@ -4,14 +4,16 @@ What is not 8-bit RGB already is normalised, and ``SourceImage.note`` says so:
 
 * grey, bilevel and palette become RGB;
 * 16 bits a sample are rounded to 8, ``round(x / 257)`` (Pillow alone would cut 16-bit colour in PNG and TIFF off at the
-  high byte); what else has more than 8 bits comes as Pillow reads it;
-* transparency is composited on white, in code values, rounded; an alpha channel that is opaque everywhere is dropped;
-* the EXIF orientation is applied;
-* of an animation or a file of several pages, the first frame is taken;
+  high byte), and so are the 9 to 16 bits of JPEG 2000, HEIC and PPM; those of AVIF are reduced by Pillow;
+* transparency is composited on white, in code values at the file's depth, and rounded once; an alpha channel that is
+  opaque everywhere is dropped;
+* the EXIF orientation is applied, of HEIC the rotation its boxes tell;
+* of an animation or a file of several pages, the first frame is taken, of HEIC the main picture;
 * an embedded ICC profile, gamma or chromaticity is ignored: code values are taken as sRGB.
 
-CMYK, L*a*b*, floating point and 32-bit integers have no one meaning as 8-bit RGB and are refused, and so are kinds of
-TIFF that neither library reads in full: 12 bits a sample, or 16 in planes or with premultiplied alpha.
+CMYK, L*a*b*, floating point and 32-bit integers have no one meaning as 8-bit RGB and are refused, and so is what
+neither library reads in full: TIFF of 12 bits a sample, or of 16 in planes or with premultiplied alpha, JPEG 2000 of
+more than 8 in YCbCr or with channels that differ.
 """
 
 from __future__ import annotations
@@ -24,18 +26,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
+from bench import heif, jpeg2000, lossy
+from bench.boxes import main_picture
 from bench.codec import BenchError, Image
+from bench.image_samples import Refused, Samples, by_opencv, orient, rescaled, to_rgb
 
 SUFFIXES = frozenset(
-    ".avif .bmp .gif .j2k .jp2 .jpeg .jpg .pgm .png .pnm .ppm .tga .tif .tiff .webp".split()  # noqa: SIM905
+    ".avif .bmp .gif .j2k .jfif .jp2 .jpe .jpeg .jpg .pgm .png .pnm .ppm .tga .tif .tiff .webp".split()  # noqa: SIM905
 )
-"""File name endings, in lower case, that count as images when a folder is searched."""
+"""File name endings, in lower case, that count as images when a folder is searched; those of HEIC are in
+``bench.heif``."""
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
 """What a file may hold, whatever its name. Pillow knows others: some start programs (EPS: Ghostscript), and which ones
@@ -59,6 +64,8 @@ class SourceImage:
         path: the file it came from.
         sha256: of the pixels and their shape, see ``pixel_sha256``; the file's format does not matter.
         note: what was done to bring the file to 8-bit RGB; empty where nothing had to be.
+        format: of the file, such as ``PNG`` or ``JPEG``.
+        lossy: whether the file was coded with losses, as far as it tells.
     """
 
     pixels: Image
@@ -66,6 +73,8 @@ class SourceImage:
     path: Path
     sha256: str
     note: str
+    format: str = ""
+    lossy: bool = False
 
     @property
     def height(self) -> int:
@@ -100,12 +109,14 @@ def load_image(path: str | Path, name: str | None = None) -> SourceImage:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
+        if path.is_symlink():
+            raise BenchError(f"{path}: a link to a file that is not there; leave it out of --dataset.") from None
         raise BenchError(f"{path}: there is no such image file; change it with --dataset.") from None
     except OSError as error:
         raise BenchError(f"{path}: the image cannot be read ({error.strerror}).") from error
     try:
-        pixels, notes = _decode(data)
-    except _Refused as refusal:
+        decoded = _decode(data)
+    except Refused as refusal:
         raise BenchError(f"{path}: {refusal}; {ADVICE}.") from None
     except (PIL.Image.DecompressionBombError, MemoryError):
         limit = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 0) / 1e6
@@ -114,44 +125,74 @@ def load_image(path: str | Path, name: str | None = None) -> SourceImage:
         raise BenchError(f"{path}: not an image in a format that can be read here; {ADVICE}.") from None
     except Exception as error:  # decoders of damaged files raise nearly anything
         raise BenchError(f"{path}: the image file is damaged or cut short ({_one_line(error)}).") from error
-    pixels.flags.writeable = False
-    return SourceImage(pixels, name or path.stem, path, pixel_sha256(pixels), "; ".join(notes))
+    decoded.pixels.flags.writeable = False
+    sha256, note = pixel_sha256(decoded.pixels), "; ".join(decoded.notes)
+    return SourceImage(decoded.pixels, name or path.stem, path, sha256, note, decoded.format, decoded.lossy)
 
 
-class _Refused(Exception):
-    """Why a readable image has no one meaning as 8-bit RGB."""
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    pixels: Image
+    notes: list[str]
+    format: str
+    lossy: bool
 
 
-def _decode(data: bytes) -> tuple[Image, list[str]]:
-    """Pixels and what was done to them."""
+def _decode(data: bytes) -> _Decoded:
+    """Pixels, what was done to them, and what kind of file they come from."""
     notes: list[str] = []
+    if heif.is_heif(data):
+        return _Decoded(_packed(to_rgb(heif.read(data, notes), notes)), notes, lossy.HEIC, True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # bombs raise an error of their own; metadata warnings change no pixel
         with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as file:
+            kind = lossy.NAMES.get(str(file.format), str(file.format)), lossy.is_lossy(file, data)
             if getattr(file, "n_frames", 1) > 1:
                 notes.append(f"first of {file.n_frames} frames")  # type: ignore[attr-defined]
             if "icc_profile" in file.info:
                 notes.append("ICC profile ignored")
-            _check_deep_tiff(file)
-            is_16_bit = _is_16_bit_colour(file)  # before anything loads the pixels: after that the file no longer tells
+            deep = _is_16_bit_colour(file)  # before anything loads the pixels: after that the file no longer tells
             orientation = file.getexif().get(_ORIENTATION_TAG, 1)
             turned = file.format == "TIFF"  # by either library while it reads
-            samples = _samples_16_bit(file, data) if is_16_bit else _samples(file, notes)
-    if samples.dtype == np.uint16:
-        notes.append("16 bits rounded to 8")
-        samples = ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    pixels = _to_rgb(samples, notes)
+            samples = _read(file, data, deep, notes)
+    pixels = to_rgb(samples, notes)
     if orientation in range(2, 9):
         notes.append("EXIF orientation applied")
-        pixels = pixels if turned else _orient(pixels, orientation)
-    return np.array(pixels, np.uint8, order="C"), notes
+        pixels = pixels if turned else orient(pixels, orientation)
+    return _Decoded(_packed(pixels), notes, *kind)
+
+
+def _packed(pixels: Image) -> Image:
+    return np.array(pixels, np.uint8, order="C")
+
+
+def _read(file: PIL.Image.Image, data: bytes, is_16_bit_colour: bool, notes: list[str]) -> Samples:
+    """Samples by the library that reads all of their bits."""
+    _check_deep_tiff(file)
+    if file.format == "JPEG2000" and file.mode in _GREY | _RGB:
+        found = jpeg2000.header(data)
+        jpeg2000.check(found)
+        if found.bits > 8:
+            return jpeg2000.deep_samples(file, data, found)
+    if is_16_bit_colour:
+        return Samples(_samples_16_bit(file, data), 16)
+    if file.format == "AVIF":
+        about = main_picture(data)
+        notes += [f"{about.bits} bits reduced to 8"] * (about.bits > 8)
+        notes += filter(None, [about.colour_note()])
+    deep = _ppm_bits(file)
+    values = _samples(file, notes)
+    if deep > 8:  # Pillow has scaled them, grey to 16 bits, colour to 8
+        notes.append(f"{deep} bits rounded to 8")
+        values = rescaled(values, 65535 if values.dtype == np.uint16 else 255)
+    return Samples(values, 16 if values.dtype == np.uint16 else 8)
 
 
 def _samples(file: PIL.Image.Image, notes: list[str]) -> NDArray[np.generic]:
     """(H, W) or (H, W, 2 to 4) samples, uint8 or uint16: grey, grey and alpha, RGB or RGBA."""
     if file.mode not in _GREY | _RGB or (file.mode == "I" and file.format not in {"PNG", "PPM"}):
         kind = {"F": "floating-point", "I": "32-bit integer", "LAB": "L*a*b*"}.get(file.mode, file.mode)
-        raise _Refused(f"{kind} pixels have no one meaning as 8-bit RGB")
+        raise Refused(f"{kind} pixels have no one meaning as 8-bit RGB")
     if file.mode in {"P", "PA"}:
         notes.append("palette")
     if file.mode.startswith("I"):
@@ -180,15 +221,15 @@ def _tags(file: PIL.Image.Image) -> Mapping[int, Any]:
 
 
 def _check_deep_tiff(file: PIL.Image.Image) -> None:
-    """Raise _Refused where a TIFF of more than 8 bits a sample would be read as something else than it is."""
+    """Raise Refused where a TIFF of more than 8 bits a sample would be read as something else than it is."""
     tags = _tags(file)
     bits = max(tags.get(_BITS_TAG, (1,)))
     if bits not in (1, 2, 4, 8, 16, 32, 64):
-        raise _Refused(f"TIFF with {bits} bits a sample cannot be read in full")
+        raise Refused(f"TIFF with {bits} bits a sample cannot be read in full")
     if bits == 16 and tags.get(_PLANES_TAG) == 2 and len(file.getbands()) > 1:
-        raise _Refused("16-bit TIFF with a plane for each channel cannot be read in full")
+        raise Refused("16-bit TIFF with a plane for each channel cannot be read in full")
     if bits == 16 and 1 in tags.get(_EXTRA_TAG, ()):
-        raise _Refused("16-bit TIFF with premultiplied alpha cannot be read in full")
+        raise Refused("16-bit TIFF with premultiplied alpha cannot be read in full")
 
 
 def _is_16_bit_colour(file: PIL.Image.Image) -> bool:
@@ -199,40 +240,20 @@ def _is_16_bit_colour(file: PIL.Image.Image) -> bool:
 
 def _samples_16_bit(file: PIL.Image.Image, data: bytes) -> NDArray[np.generic]:
     file.load()  # raises where the file is cut short; OpenCV would fill the rest with something
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if found is None or found.dtype != np.uint16:
-        raise _Refused("16-bit colour of this kind cannot be read in full")
+    found = by_opencv(data)
+    if found is None:
+        raise Refused("16-bit colour of this kind cannot be read in full")
     if found.ndim == 2:
         return found
     # A fourth channel that the file does not call alpha is in no mode of Pillow's, and means nothing here.
-    channels = 3 if file.mode == "RGB" and "transparency" not in file.info else found.shape[2]
-    return found[:, :, [2, 1, 0, 3][:channels]]
+    return found[:, :, :3] if file.mode == "RGB" and "transparency" not in file.info else found
 
 
-def _to_rgb(samples: NDArray[np.generic], notes: list[str]) -> Image:
-    """Grey to RGB, alpha composited on white."""
-    planes = samples[:, :, None] if samples.ndim == 2 else samples
-    channels = planes.shape[2]
-    colour = planes[:, :, : 1 if channels < 3 else 3].astype(np.uint8)
-    if channels < 3:
-        notes.append("grey")
-        colour = np.repeat(colour, 3, axis=2)
-    if channels in (2, 4):
-        alpha = planes[:, :, -1:].astype(np.uint32)
-        if alpha.min() < 255:
-            notes.append("transparency composited on white")
-            colour = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-        else:
-            notes.append("opaque alpha dropped")
-    return colour
-
-
-def _orient(pixels: Image, orientation: int) -> Image:
-    """Undo an EXIF orientation (2 to 8): 5 to 8 are transposed, the rest only mirrored."""
-    if orientation >= 5:
-        pixels = pixels.transpose(1, 0, 2)
-    flip_rows, flip_columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
-    return pixels[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+def _ppm_bits(file: PIL.Image.Image) -> int:
+    """Bits of the largest value of a PPM, 8 for any other file: Pillow scales and rounds its values."""
+    tiles = getattr(file, "tile", ())
+    arguments = tiles[0][3] if file.format == "PPM" and tiles else ""
+    return int(arguments[1]).bit_length() if isinstance(arguments, tuple) and len(arguments) == 2 else 8
 
 
 def _one_line(error: Exception) -> str:

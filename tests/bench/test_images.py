@@ -35,10 +35,10 @@ def write(tmp_path):
     return save
 
 
-def on_white(colour, alpha):
-    """Composited in float64."""
-    part = alpha[..., None] / 255
-    return np.floor(colour * part + 255 * (1 - part) + 0.5).astype(np.uint8)
+def on_white(colour, alpha, peak=255):
+    """Composited in float64, rounded once."""
+    part = alpha[..., None] / peak
+    return np.floor((colour * part + peak * (1 - part)) * (255 / peak) + 0.5).astype(np.uint8)
 
 
 def tiff(samples, photometric, *, orientation=1, planar=1, extra=(), bits=None, prefix=b"II"):
@@ -164,8 +164,17 @@ def rounded(samples):
 
 def test_16_bit_grey_and_alpha(tmp_path):
     (tmp_path / "la.png").write_bytes(png_16_bit(DEEP[:, :, :2], 4))
-    grey, alpha = rounded(DEEP[:, :, :1]), rounded(DEEP[:, :, 1])
-    np.testing.assert_array_equal(load_image(tmp_path / "la.png").pixels, on_white(np.repeat(grey, 3, axis=2), alpha))
+    expected = np.repeat(on_white(DEEP[:, :, :1], DEEP[:, :, 1], 65535), 3, axis=2)
+    np.testing.assert_array_equal(load_image(tmp_path / "la.png").pixels, expected)
+
+
+def test_16_bit_colour_is_composited_before_it_is_rounded(tmp_path):
+    """30712 at an alpha of 30712 is 191.501 of 255 on white; rounded to 120 at 120 before, it would be 191."""
+    samples = np.full((4, 4, 4), 30712, np.uint16)
+    assert cv2.imwrite(str(tmp_path / "deep.png"), samples)
+    image = load_image(tmp_path / "deep.png")
+    assert set(image.pixels.ravel()) == {192}
+    assert image.note == "16 bits rounded to 8; transparency composited on white"
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -192,7 +201,7 @@ def test_16_bit_grey_tiff_in_which_0_is_white(tmp_path):
 def test_a_channel_of_a_16_bit_tiff_that_is_no_alpha_is_left_out(tmp_path, prefix):
     for extra, expected in (
         ((0,), rounded(DEEP[:, :, :3])),
-        ((2,), on_white(rounded(DEEP[:, :, :3]), rounded(DEEP[:, :, 3]))),
+        ((2,), on_white(DEEP[:, :, :3], DEEP[:, :, 3], 65535)),
     ):
         (tmp_path / "deep.tif").write_bytes(tiff(DEEP, 2, extra=extra, prefix=prefix))
         np.testing.assert_array_equal(load_image(tmp_path / "deep.tif").pixels, expected)
