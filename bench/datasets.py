@@ -15,17 +15,17 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.cli import OK, SOME_FAILED, Parser, run
 from bench.codec import BenchError, Image
 from bench.dataset_sets import SETS, DatasetSpec, known_pixels
-from bench.images import SUFFIXES, SourceImage, load_image
+from bench.image_files import Found, has_image_suffix, read_suffixes, search
+from bench.images import SourceImage, load_image
 
 ENVIRONMENT = "BENCH_DATA"
-_REPORT = b'<meta name="generator" content="bench.report">'  # bench.report takes a second to import
+_MOST_COMMAS = 8  # in one name, of those that a list is searched for
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +103,43 @@ def load(name: str, data_root: str | Path | None = None) -> Dataset:
         return _load_set(SETS[name], data_root)
     path = Path(os.path.expanduser(name))
     if name.strip() and os.path.isdir(path):  # Path.is_dir raises where a list is longer than a file name may be
-        return _dataset(path.resolve().name, _search(path))
+        return _searched(path)
     if name.strip() and os.path.isfile(path):
         return _dataset(path.stem, [path])
-    parts = [part.strip() for part in name.split(",") if part.strip()]
+    parts = _parts(name)
     if len(parts) > 1:
         return _join([load(part, data_root) for part in parts])
     raise BenchError(_unknown(name))
+
+
+def _parts(text: str) -> list[str]:
+    """A list's entries, between commas; several that are together the name of a file or folder with commas are one."""
+    pieces, parts = text.split(","), []
+    while pieces:
+        joined = (",".join(pieces[:count]).strip() for count in range(min(len(pieces), _MOST_COMMAS + 1), 1, -1))
+        part = next((name for name in joined if name and os.path.exists(os.path.expanduser(name))), pieces[0].strip())
+        pieces = pieces[part.count(",") + 1 :]
+        parts.append(part)
+    return [part for part in parts if part]
+
+
+def _searched(folder: Path) -> Dataset:
+    """The images of a folder; raises BenchError where there are none."""
+    name, found = _text(folder.resolve().name), search(folder)
+    if not found.files:
+        raise BenchError(_empty(name, found))
+    dataset = _dataset(name, found.files)
+    return (
+        replace(dataset, warnings=(f"Passed over in {name}: {', '.join(found.passed)}.",)) if found.passed else dataset
+    )
+
+
+def _empty(name: str, found: Found) -> str:
+    passed = f"passed over: {', '.join(found.passed)}; " if found.passed else ""
+    return (
+        f"{name}: no images found in this folder (endings {', '.join(sorted(read_suffixes()))}; what runs and reports "
+        f"wrote does not count); {passed}choose another with --dataset, --data-root or {ENVIRONMENT}."
+    )
 
 
 def data_roots(data_root: str | Path | None = None) -> list[Path]:
@@ -131,7 +161,7 @@ def find_folder(spec: DatasetSpec, data_root: str | Path | None = None) -> Path 
             continue
         # The root's own name counts too: --data-root is easily pointed one level too deep.
         for folder in [*sorted(root.iterdir()), root.resolve()]:
-            if _plain(folder.name) in names and folder.is_dir() and _search(folder):
+            if _plain(folder.name) in names and folder.is_dir() and search(folder).files:
                 return folder
     return None
 
@@ -159,7 +189,7 @@ def _load_set(spec: DatasetSpec, data_root: str | Path | None) -> Dataset:
             f"Dataset {spec.name} is neither under {places}: run `python -m bench.datasets fetch {spec.name}`, or "
             f"{where_to_get(spec)}."
         )
-    files = _search(folder)
+    files = search(folder).files
     inside = [path for path in files if spec.inside in path.parts]
     dataset = _dataset(spec.name, inside or files, known_pixels(spec.name))
     if len(dataset) == spec.count:
@@ -167,44 +197,8 @@ def _load_set(spec: DatasetSpec, data_root: str | Path | None) -> Dataset:
     return replace(dataset, warnings=(f"{spec.name} has {spec.count} images, {folder} holds {len(dataset)}.",))
 
 
-def _search(folder: Path) -> list[Path]:
-    """Image files in a folder and its subfolders, in natural order; without hidden ones, macOS archive debris, and what
-    runs and reports wrote."""
-    found = []
-    for parent, folders, files in os.walk(folder):
-        ours = _ours(Path(parent), folders, files)
-        folders[:] = [name for name in folders if name not in ours and not name.startswith((".", "__MACOSX"))]
-        found += [Path(parent, name) for name in files if _is_image(name)]
-    return sorted(found, key=lambda path: _natural(str(path.relative_to(folder))))
-
-
-def _ours(folder: Path, folders: Sequence[str], files: Sequence[str]) -> set[str]:
-    """Names of the subfolders with pictures of a run or a report, where the folder is one."""
-    if "run.json" in files and "chains" in folders:
-        return {"figures", "snapshots"}
-    if "index.html" in files and "pictures" in folders:
-        with suppress(OSError), open(folder / "index.html", "rb") as page:
-            return {"pictures"} if _REPORT in page.read(1000) else set()
-    return set()
-
-
-def _is_image(name: str) -> bool:
-    return Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
-
-
-def _natural(text: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Sort key: runs of digits by value, letters without case, then the text itself so that no two are equal."""
-    parts = re.findall(r"\d+|\D+", text.casefold())
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], text
-
-
 def _dataset(name: str, paths: list[Path], known: frozenset[str] = frozenset()) -> Dataset:
     """A dataset of these files, each named by its stem, or where that is not unique by its path below the folder."""
-    if not paths:
-        raise BenchError(
-            f"{name}: no images found in this folder (endings {', '.join(sorted(SUFFIXES))}; what "
-            f"runs and reports wrote does not count); choose another with --dataset, --data-root or {ENVIRONMENT}."
-        )
     base = Path(os.path.commonpath([path.parent for path in paths]))
     inside = [path.relative_to(base) for path in paths]
     names = [_text(path.stem) for path in paths]
@@ -249,7 +243,7 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def _unknown(name: str) -> str:
-    if os.sep in name or Path(name).suffix.lower() in SUFFIXES:
+    if os.sep in name or has_image_suffix(name):
         return f"{name}: there is no such folder or image file; change it with --dataset."
     close = difflib.get_close_matches(name, SETS, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""

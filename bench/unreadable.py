@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.codec import BenchError
 from bench.datasets import Dataset, ImageRef
-from bench.images import ADVICE, SourceImage
+from bench.images import SourceImage
 
 NAMED = 10
 """Most images that a sentence names."""
@@ -30,7 +30,7 @@ class Unreadable:
         except BenchError as error:
             if len(self.dataset) == 1:
                 raise
-            why = str(error).removeprefix(f"{ref.path}: ").rstrip(".").removesuffix(f"; {ADVICE}")
+            why = str(error).removeprefix(f"{ref.path}: ").rstrip(".").partition("; ")[0]  # without advice
             # Names of images are unique, those of files in several folders are not.
             name = ref.path.name if [one.path.name for one in self.dataset].count(ref.path.name) == 1 else ref.name
             self.reasons[name] = why.partition(" (")[0].removeprefix("the image file is ").removeprefix("the image ")

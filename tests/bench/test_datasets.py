@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from pngs import save_png
 
-from bench import dataset_sets, datasets, download
+from bench import dataset_sets, datasets, download, heif
 from bench.cli import call
 from bench.codec import BenchError
 from bench.images import pixel_sha256
 from bench.report.__main__ import MARK
+from bench.unreadable import Unreadable
 
 RNG = np.random.default_rng(4)
 
@@ -113,6 +114,81 @@ def test_single_file_and_lists(tmp_path):
     assert (both.name, names(both)) == ("x+1", ["x__1", "1__1"])
     twice = datasets.load(f"{first},{first.parent},sample")
     assert (twice.name, names(twice)) == ("1+x+sample", ["1", "astronaut", "chelsea", "coffee", "rocket"])
+
+
+def test_what_is_passed_over_in_a_folder_is_told_in_one_line(tmp_path, monkeypatch):
+    for name in ("mixed/1.png", "mixed/2.jfif", "mixed/3.jpe", "other/4.png"):
+        picture(tmp_path / name)
+    folder = tmp_path / "mixed"
+    (folder / "notes.txt").write_text("")
+    (folder / ".DS_Store").write_bytes(b"")
+    (folder / "Thumbs.db").write_bytes(b"")
+    (folder / "README").write_text("no picture")
+    assert not datasets.load(str(folder)).warnings
+    shutil.copy(folder / "1.png", folder / "noext")
+    for name in ("a.heic", "B.HEIC", "raw.dng", ".hidden.heic"):
+        (folder / name).write_bytes(b"")
+    (folder / "album").symlink_to(tmp_path / "other")
+    (folder / "loop").symlink_to(".")
+    monkeypatch.setattr(heif, "available", lambda: False)
+    dataset = datasets.load(str(folder))
+    assert names(dataset) == ["1", "2", "3"]
+    assert dataset.warnings == (
+        "Passed over in mixed: 1 .dng, 2 .heic (pip install 'reencode-bench[heic]'), 1 without ending, "
+        "1 linked folder.",
+    )
+    assert datasets.load(f"{folder},sample").warnings == dataset.warnings
+    monkeypatch.setattr(heif, "available", lambda: True)
+    dataset = datasets.load(str(folder))
+    assert names(dataset) == ["1", "2", "3", "a", "B"]
+    assert dataset.warnings == ("Passed over in mixed: 1 .dng, 1 without ending, 1 linked folder.",)
+
+
+def test_a_folder_of_what_cannot_be_read_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "phone").mkdir()
+    (tmp_path / "phone" / "1.heic").write_bytes(b"")
+    monkeypatch.setattr(heif, "available", lambda: False)
+    with pytest.raises(
+        BenchError, match=r"no images found .*; passed over: 1 \.heic \(pip install 'reencode-bench\[heic"
+    ):
+        datasets.load(str(tmp_path / "phone"))
+
+
+def test_links_to_a_file_in_a_folder_count_once(tmp_path):
+    picture(tmp_path / "set" / "b.png")
+    picture(tmp_path / "elsewhere" / "d.png")
+    for link, target in {"a.png": "b.png", "c.png": "a.png", "d1.png": "../elsewhere/d.png"}.items():
+        (tmp_path / "set" / link).symlink_to(target)
+    dataset = datasets.load(str(tmp_path / "set"))
+    assert names(dataset) == ["b", "d1"]
+    assert dataset.warnings == ("Passed over in set: 2 links to images that count already.",)
+    (tmp_path / "set" / "d2.png").symlink_to("d1.png")
+    assert names(datasets.load(str(tmp_path / "set"))) == ["b", "d1"]
+
+
+def test_a_dangling_link_is_told_as_one(tmp_path):
+    picture(tmp_path / "set" / "1.png")
+    (tmp_path / "set" / "2.png").symlink_to("nothing.png")
+    _, link = datasets.load(str(tmp_path / "set"))
+    with pytest.raises(BenchError, match=r"2\.png: a link to a file that is not there; leave it out of --dataset\."):
+        link.load()
+    unreadable = Unreadable(datasets.load(str(tmp_path / "set")))
+    for ref in unreadable.dataset:
+        unreadable.load(ref)
+    assert unreadable.text() == "2.png (a link to a file that is not there)"
+
+
+@pytest.mark.parametrize(
+    "text", ["comma, name.png,k3", "k3, comma, name.png", "comma, name.png , a,b,c,k3,a,b,c/1.png"]
+)
+def test_names_with_commas_in_a_list(text):
+    for name in ("comma, name.png", "k3/1.png", "a,b,c/1.png", "comma/2.png"):
+        picture(Path(name))
+    found = {ref.path for ref in datasets.load(text)}
+    wanted = {"comma, name.png", "k3/1.png"} | ({"a,b,c/1.png"} if "a,b" in text else set())
+    assert {str(path) for path in found} == wanted
+    with pytest.raises(BenchError, match=r"^nowhere/x\.png: there is no such folder or image file"):
+        datasets.load(f"{text},nowhere/x.png")
 
 
 def test_folders_of_one_name_in_a_list(tmp_path):
