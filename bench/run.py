@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench import sources, too_small
 from bench.cli import INTERRUPTED, OK, SOME_FAILED
 from bench.cluster import Cluster, connect
 from bench.codec import BenchError
 from bench.datasets import Dataset
-from bench.edits import check_size
 from bench.images import image_id
 from bench.run_book import Book, differences
 from bench.run_name import run_name
@@ -173,10 +173,7 @@ def _tasks(wanted: Request) -> tuple[list[dict[str, Any]], list[Task], dict[str,
         if source is None:
             continue
         images.append({"image": ref.name, "sha256": source.sha256, "width": source.width, "height": source.height})
-        images[-1]["note"] = source.note
-        for point in wanted.points:
-            edits = point.schedule.steps(wanted.generations)[-1].edits
-            check_size(edits, (source.height, source.width), wanted.generations, ref.name)
+        images[-1] |= {"note": source.note, "format": source.format, "lossy": source.lossy}
         tasks += [
             Task(
                 specs=point.specs,
@@ -195,8 +192,12 @@ def _tasks(wanted: Request) -> tuple[list[dict[str, Any]], list[Task], dict[str,
             for point in wanted.points
         ]
     unreadable.check(wanted.skip_unreadable)
+    for point in wanted.points:
+        too_small.check(images, point.schedule.steps(wanted.generations)[-1].edits, wanted.generations)
     if unreadable.reasons:
         print(f"Skipped, as they can't be read: {unreadable.text()}.", file=sys.stderr)
+    for remark in sources.remarks(images):
+        print(remark, file=sys.stderr)
     return images, tasks, unreadable.reasons
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from bench.boxes import MainPicture, main_picture
 from bench.codec import BenchError
 from bench.images import load_image
 
@@ -143,8 +144,6 @@ def test_avif_tells_its_bits_and_its_colour(ffmpeg):
 def test_avif_of_8_bits_has_no_note():
     file = io.BytesIO()
     PIL.Image.new("RGB", (16, 16), "red").save(file, "AVIF")
-    from bench.boxes import MainPicture, main_picture
-
     found = main_picture(file.getvalue())
     assert (found.bits, found.turned, found.colour_note()) == (8, False, "")
     for end in range(0, len(file.getvalue()), 3):
