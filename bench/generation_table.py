@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.generation_loss import with_change
-from bench.rd import by_point, label, left_out
+from bench.rd import POINT, by_point, label, left_out
 
 COLUMNS = (
     ("bpp", "bpp", ".3f"),
@@ -74,7 +76,7 @@ def by_generation(
         heading = "  generation" + ("codec".rjust(width) if turns else "")
         blocks.append(heading + "".join(f"{heading:>12}" for _, heading, _ in columns))
         for row in part[part["generation"].isin(rows)].to_dict("records"):
-            cells = "".join(f"{_text(row[name], form):>12}" for name, _, form in columns)
+            cells = "".join(f"{_text(_lossy(row, name), form):>12}" for name, _, form in columns)
             codec = row["codec"].rjust(width) if turns else ""
             blocks.append(f"  {row['generation']:>10}{codec}{cells}")
         blocks += _without_lossless(part[part["generation"].isin(rows)])
@@ -85,6 +87,31 @@ def by_generation(
             "No image was coded by all of these to the end, so that there are no means: leave one of them out."
         )
     return "\n".join(blocks).rstrip()
+
+
+def dominated(records: pd.DataFrame) -> list[str]:
+    """A sentence for each image that makes more than half of a mean rate at generation 1, as a tiny one does.
+
+    Args:
+        records: rows with status "ok", taken through ``bench.rd.common_images``; of fewer than three images nothing is
+            said.
+    """
+    first = records[records["generation"] == 1]
+    found: dict[str, tuple[float, str]] = {}
+    for (_, system, schedule), part in first.groupby(POINT, sort=True):
+        top = part.loc[part["bpp"].idxmax()]
+        share, pixels = top["bpp"] / part["bpp"].sum(), (part["width"] * part["height"]).sum()
+        if len(part) < 3 or share <= max(0.5, found.get(top["image"], (0.0,))[0]):
+            continue
+        found[top["image"]] = (
+            share,
+            (
+                f"{top['image']} ({top['width']:.0f}x{top['height']:.0f} pixels) alone makes {share:.0%} of the mean rate of "
+                f"{label(system, schedule)}: leave it out of --dataset. All bits over all pixels are "
+                f"{8 * part['bytes'].sum() / pixels:.3f} bpp."
+            ),
+        )
+    return [sentence for _, sentence in found.values()]
 
 
 def place_of(codec: str, order: Sequence[str]) -> int:
@@ -100,13 +127,23 @@ def _title(system: str, schedule: str) -> str:
     return label(system, schedule)
 
 
+def _lossy(row: Mapping[Any, Any], name: str) -> float:
+    """A mean; where it is infinite, that of the images that are not lossless, if there are any."""
+    value, other = float(row[name]), row.get(f"lossy_{name}", math.nan)
+    return float(other) if math.isinf(value) and not math.isnan(other) else value
+
+
 def _without_lossless(part: pd.DataFrame) -> list[str]:
-    """A line that says how many images the drops leave out as lossless."""
+    """Lines that say of which columns a mean leaves out images as lossless, and of the drops how many."""
+    infinite = {name: part[np.isinf(part[name].to_numpy(np.float64))].to_dict("records") for name, _, _ in COLUMNS}
+    headings = [title for name, title, _ in COLUMNS if any(_lossy(row, name) != row[name] for row in infinite[name])]
+    lines = [f"  {', '.join(headings)}: means over the images that are not lossless there"] if headings else []
     fewest, most = (part["images"] - part["change_images"]).agg(["min", "max"]).astype(int)
     if not most:
-        return []
+        return lines
     count = f"{most}" if fewest == most else f"{fewest} to {most}"
-    return [f"  drop: {count} {'image' if count == '1' else 'images'} left out, lossless at generation 1 or then"]
+    what = "image" if count == "1" else "images"
+    return [*lines, f"  drop: {count} {what} left out, lossless at generation 1 or then"]
 
 
 def _text(value: float, form: str) -> str:

@@ -272,14 +272,16 @@ class _Probes:
             low, high = (pick(self.rates, key=self.rates.__getitem__) for pick in (min, max))
             end = self.low if bpp > self.target else self.high
             why = "is out of reach" if end in self.rates else f"was not found in {len(self.rates)} encodings"
-            raise RateError(
-                f"{name}: {self.target:.4g} bpp {why} on this image, the rates found go from "
-                f"{self.rates[low]:.4g} bpp ({self.scale.unit} {self._quality(low):g}) to {self.rates[high]:.4g} bpp "
-                f"({self.scale.unit} {self._quality(high):g})."
-            )
+            told = f"the rates found go from {self._told(low)} to {self._told(high)}"
+            if len(self.rates) == 1:
+                told = f"its {'lowest' if bpp > self.target else 'highest'} rate is {self._told(low)}"
+            raise RateError(f"{name}: {self.target:.4g} bpp {why} on this image, {told}.")
         quality = self._quality(place)
         start = Start(quality, bpp, self.target, self._local_slope(place))
         return Found(quality, bpp, self.target, len(self.rates), start)
+
+    def _told(self, place: float) -> str:
+        return f"{self.rates[place]:.4g} bpp ({self.scale.unit} {self._quality(place):g})"
 
     def _quality(self, place: float) -> float:
         return self.sign * place + 0.0  # no negative zero

@@ -236,15 +236,17 @@ def _lossy(table: pd.DataFrame) -> dict[str, pd.Series | float]:
     end: the mean of the changes of the other images, or where there are none of all (0 where both ends are lossless).
 
     Returns:
-        By generation of every operating point lossy_psnr_change and lossy_ms_ssim_db_change (dB), and lossy_images (how
-        many images the first is of); missing where no mean is infinite.
+        By generation of every operating point lossy_psnr_change and lossy_ms_ssim_db_change (dB), lossy_images (how
+        many images the first is of), and lossy_psnr and lossy_ms_ssim_db, means (dB) over the images that are not
+        lossless there; missing where no mean is infinite.
     """
-    names = [f"lossy_{name}_change" for name in METRICS]
+    names = [f"lossy_{name}{what}" for name in METRICS for what in ("_change", "")]
     found: dict[str, pd.Series | float] = dict.fromkeys([*names, "lossy_images"], float("nan"))
     if not np.isinf(table[[*METRICS]].to_numpy(np.float64)).any():
         return found
     rows = table.sort_values("generation", kind="stable")
-    for name, metric in zip(names, METRICS, strict=True):
+    for metric in METRICS:
+        name = f"lossy_{metric}_change"
         now, first = rows[metric], rows.groupby([*POINT, "image"])[metric].transform("first")
         change, infinite = (now - first).mask(now == first, 0.0), np.isinf(now) | np.isinf(first)
         parts = rows.assign(change=change, lossy=change.mask(infinite), infinite=infinite)
@@ -252,6 +254,8 @@ def _lossy(table: pd.DataFrame) -> dict[str, pd.Series | float]:
         with np.errstate(invalid="ignore"):  # an image that became lossless and one that is no longer: no mean
             of_all = groups["change"].mean()
         found[name] = groups["lossy"].mean().fillna(of_all).where(groups["infinite"].any())
+        here = rows.assign(finite=now.mask(np.isinf(now)), infinite=np.isinf(now)).groupby([*POINT, "generation"])
+        found[f"lossy_{metric}"] = here["finite"].mean().where(here["infinite"].any())
         if metric == METRICS[0]:
             count = groups["lossy"].count()
             found["lossy_images"] = count.where(count > 0, groups["change"].count()).where(groups["infinite"].any())

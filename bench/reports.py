@@ -15,7 +15,7 @@ from bench.bd import auc_table
 from bench.codec import Image
 from bench.edits import cost_table
 from bench.files import write_atomically
-from bench.generation_table import SHOWN, by_generation, place_of, shown
+from bench.generation_table import SHOWN, by_generation, dominated, place_of, shown
 from bench.rd import METRICS, Common, common_images, curve, generation_means, left_out
 from bench.schedule import turns
 from bench.store import Store, StoredChain
@@ -137,7 +137,9 @@ def make(results: Results, say: Say) -> None:
 
 def _by_generation(results: Results, rows: Sequence[int]) -> str:
     text = by_generation(results.means, rows, results.common.dropped, False, results.order)
-    return text + _too_small(results.common.records)
+    return (
+        text + _too_small(results.common.records) + "".join(f"\n\n{one}" for one in dominated(results.common.records))
+    )
 
 
 def _too_small(records: pd.DataFrame) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from bench import columns, provenance
 from bench.generation_loss import loss_table
-from bench.generation_table import by_generation, shown
+from bench.generation_table import by_generation, dominated, shown
 from bench.rd import common_images, generation_means
 
 
@@ -47,9 +47,23 @@ def test_means_are_of_per_image_values_and_drops_are_of_means():
     assert set(lines(text)) == {1, 3}
 
 
-def test_one_lossless_image_makes_the_mean_infinite_and_says_so():
-    table = columns.frame(records([math.inf, math.inf]) + records([30.0, 30.0], image="b"))
-    assert lines(printed(table, [1, 2]))[2][1:3] == ["inf", "0.00"]
+def test_means_leave_out_lossless_images_and_say_so():
+    table = columns.frame(records([math.inf, math.inf]) + records([30.0, 29.0], image="b"))
+    text = printed(table, [1, 2])
+    assert lines(text)[2][1:3] == ["29.00", "1.00"]
+    assert "\n  PSNR dB: means over the images that are not lossless there\n" in text
+    assert lines(printed(columns.frame(records([math.inf] * 2)), [1, 2]))[2][1:3] == ["inf", "0.00"]
+
+
+def test_an_image_that_makes_most_of_a_mean_rate_is_named():
+    rows = [row | {"image": name, "width": 100, "height": 50} for name in "abc" for row in records([30.0, 29.0])]
+    tiny = [row | {"image": "tiny", "width": 1, "height": 1, "bpp": 72.0} for row in records([30.0, 29.0])]
+    for table, told in ((rows, 0), (rows + tiny, 1), (rows[:2] + tiny, 0)):
+        common = common_images(columns.frame(table)).records
+        assert len(dominated(common)) == told
+    (sentence,) = dominated(common_images(columns.frame(rows + tiny)).records)
+    assert sentence.startswith("tiny (1x1 pixels) alone makes 98% of the mean rate of jpeg, quality 75: ")
+    assert sentence.endswith("All bits over all pixels are 0.019 bpp.")
 
 
 def test_a_drop_leaves_out_lossless_images_and_says_how_many():
@@ -57,7 +71,7 @@ def test_a_drop_leaves_out_lossless_images_and_says_how_many():
     rows = records([math.inf] * 3) + records([41.0, 40.0, math.inf], image="b") + records([30.0, 29.0, 26.0], image="c")
     text = printed(columns.frame(rows), [1, 2, 3])
     assert {n: cells[1:3] for n, cells in lines(text).items()} == {
-        1: ["inf", "0.00"], 2: ["inf", "1.00"], 3: ["inf", "4.00"]
+        1: ["35.50", "0.00"], 2: ["34.50", "1.00"], 3: ["26.00", "4.00"]
     }  # fmt: skip
     assert "\n  drop: 1 to 2 images left out, lossless at generation 1 or then" in text
     (row,) = loss_table(columns.frame(rows)).to_dict("records")

@@ -201,6 +201,13 @@ def test_a_search_that_ends_before_the_scale_does_not_call_the_target_out_of_rea
         find_quality(lambda quality: 2.0 if quality == 100 else 0.5 + quality / 1000, PERCENT, 1.99)
 
 
+def test_where_the_search_begins_at_the_end_of_the_scale_one_rate_is_told():
+    with pytest.raises(
+        RateError, match=r"0\.2 bpp is out of reach on this image, its lowest rate is 0\.5 bpp \(\w+ 1\)\."
+    ):
+        find_quality(lambda quality: 0.5 * quality, WHOLE, 0.2, hint=0)
+
+
 def test_a_target_out_of_reach_names_the_range_found():
     for scale, ends in ((WHOLE, (1, 100)), (QP, (63, 0))):
         rate = smooth(0.1, 3, 0, scale)
