@@ -103,13 +103,13 @@ def dominated(records: pd.DataFrame) -> list[str]:
         share, pixels = top["bpp"] / part["bpp"].sum(), (part["width"] * part["height"]).sum()
         if len(part) < 3 or share <= max(0.5, found.get(top["image"], (0.0,))[0]):
             continue
+        what = (
+            f"{top['image']} ({top['width']:.0f}x{top['height']:.0f} pixels) alone makes {share:.0%} of the mean rate"
+        )
         found[top["image"]] = (
             share,
-            (
-                f"{top['image']} ({top['width']:.0f}x{top['height']:.0f} pixels) alone makes {share:.0%} of the mean rate of "
-                f"{label(system, schedule)}: leave it out of --dataset. All bits over all pixels are "
-                f"{8 * part['bytes'].sum() / pixels:.3f} bpp."
-            ),
+            f"{what} of {label(system, schedule)}: leave it out of --dataset. All bits over all pixels are "
+            f"{8 * part['bytes'].sum() / pixels:.3f} bpp.",
         )
     return [sentence for _, sentence in found.values()]
 
