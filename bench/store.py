@@ -10,6 +10,8 @@ import hashlib
 import io
 import json
 import math
+import os
+import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -72,7 +74,7 @@ class Store:
                 probe.unlink()
             for folder in (store.root, store.chains, store.snapshots):
                 for path in folder.glob(".*.tmp"):
-                    if time.time() - path.stat().st_mtime > STALE:
+                    if time.time() - path.stat().st_mtime > STALE and not _in_use(path):
                         path.unlink(missing_ok=True)
         except OSError as error:
             raise BenchError(f"Can't write to {root} ({error.strerror}); choose another folder with --out.") from error
@@ -183,6 +185,23 @@ class Store:
     def write_run(self, run: Mapping[str, Any]) -> None:
         """Write ``run.json``."""
         write_atomically(self.root / "run.json", (json.dumps(run, indent=2) + "\n").encode())
+
+
+def _in_use(path: Path) -> bool:
+    """Whether it is the progress of a run that is still going on here: nothing is added to it while a generation lasts
+    for hours."""
+    counted = re.fullmatch(r"\.progress-(\d+)\.tmp", path.name)
+    if counted is None:
+        return False
+    if os.name != "posix":  # elsewhere signal 0 is no question
+        return True
+    try:
+        os.kill(int(counted[1]), 0)
+    except PermissionError:  # it lives, and is somebody else's
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _canonical(value: Any) -> str:

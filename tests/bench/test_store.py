@@ -201,6 +201,18 @@ def test_old_temporary_files_are_swept_and_new_ones_left(store):
     assert new.exists()
 
 
+def test_the_progress_of_a_run_that_goes_on_is_kept_however_long_a_generation_takes(store):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    past = time.time() - STALE - 60
+    alive, dead, no_process = (store.root / f".progress-{name}.tmp" for name in (os.getpid(), ended.pid, 10**30))
+    for path in (alive, dead, no_process):
+        path.touch()
+        os.utime(path, (past, past))
+    Store.open(store.root)
+    assert [path.exists() for path in (alive, dead, no_process)] == [True, False, False]
+
+
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(BenchError, match=r"Can't write to .*file/run .*--out\.$"):
