@@ -29,12 +29,12 @@ from bench.files import plain
 from bench.images import image_id
 from bench.rd import common_images, generation_means
 from bench.reencode import add_run_options, run_settings
-from bench.registry import parse_spec, split_specs
+from bench.registry import available, parse_spec, split_specs
 from bench.results_book import Publication, publish, write_index
 from bench.run import Request, execute
-from bench.runner import Settings, make_codec
 from bench.schedule import planned_text
 from bench.schedule_options import Point
+from bench.task import Settings, make_codec
 from bench.unreadable import Unreadable
 
 FOLDER = Path(__file__).resolve().parents[1] / "results"
@@ -135,7 +135,7 @@ def _available(keys: dict[str, Any], settings: Settings) -> tuple[dict[str, Any]
     for text in split_specs(given) if isinstance(given, str) else given:
         spec = parse_spec(text.partition("@")[0] if whole else text)  # jpeg@0.5bpp takes its turn at a rate
         try:
-            there, why = make_codec(spec, settings=settings).available()
+            there, why = available(make_codec(spec, settings), spec.name)
         except BenchError as error:
             there, why = False, str(error)
         if there:

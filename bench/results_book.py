@@ -150,14 +150,16 @@ def _size(table: pd.DataFrame) -> dict[str, Any]:
 
 def _made(new: pd.DataFrame, what: Publication) -> dict[str, Any]:
     """How the chains of a run came about, from what each of them says of itself."""
-    points = set(zip(new["codec"], new["codec_id"], new["schedule"], new["image_id"], strict=True))
+    points = set(new[["codec", "codec_id", "schedule", "image_id", "carrier"]].itertuples(index=False, name=None))
+    generations = int(new["generation"].max())  # of all chains of a run, as those that failed have rows to the end
     found = []
     for path in sorted((what.run / "chains").glob("*.json")):
         chain = _read(path).get("chain", {})
         if not chain:
             continue
-        first = chain["records"][0]
-        if (first["codec"], first["codec_id"], first["schedule"], image_id(chain["identity"]["image"])) in points:
+        first, asked = chain["records"][0], chain["identity"]
+        point = (first["codec"], first["codec_id"], first["schedule"], image_id(asked["image"]), asked["carrier"])
+        if point in points and asked["generations"] == generations:
             found.append(chain)
     told = [chain["provenance"] for chain in found]
     machines = [f"{one['machine']['processor']}, {one['machine']['cores']} cores" for one in told]

@@ -24,6 +24,18 @@ xie = [1]
 """
 
 
+FLOATS = """
+import numpy
+from synthetic_codecs import Drift
+class Floats(Drift):
+    name = "floats"
+    def encode_float(self, image, quality):
+        return self.encode(image.astype(numpy.uint8), quality)
+    def decode_float(self, stream):
+        return self.decode(stream).astype(numpy.float32)
+"""
+
+
 @pytest.fixture
 def photographs(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "run_tasks", functools.partial(run_tasks, backend="sequential"))
@@ -117,6 +129,31 @@ def test_only_missing_points_are_added(tmp_path, capsys):
     book = json.loads((tmp_path / "out" / "set" / "mine.json").read_text())
     assert [one["chains"] for one in book["made"]] == [4, 4]
     assert {one["name"] for one in book["codecs"].values()} == {"jpeg", "webp"}
+
+
+@pytest.mark.usefixtures("photographs")
+@pytest.mark.parametrize("other", ["generations = 2", 'generations = 3\ncarrier = "float"'])
+def test_chains_of_other_lengths_and_carriers_in_the_run_folder_do_not_count(tmp_path, other, monkeypatch):
+    (tmp_path / "floats.py").write_text(FLOATS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = 'description = "x"\ngenerations = 3\ncodecs = ["floats:Floats"]\n'
+    for each in (text.replace("generations = 3", other), text):
+        assert make(tmp_path, text=each) == 0
+    assert len(list((tmp_path / "out" / "runs" / "set-mine" / "chains").glob("*.json"))) == 4
+    (made,) = json.loads((tmp_path / "out" / "set" / "mine.json").read_text())["made"]
+    assert made["chains"] == 2
+
+
+@pytest.mark.usefixtures("photographs")
+def test_a_codec_that_breaks_when_it_is_asked_whether_it_can_run_is_left_out(tmp_path, monkeypatch, capsys):
+    (tmp_path / "asked.py").write_text(
+        "from synthetic_codecs import Drift\nclass Asked(Drift):\n    def available(self):\n        return 1 / 0\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = 'description = "x"\ngenerations = 1\ncodecs = ["jpeg:75", "asked:Asked"]\n'
+    assert make(tmp_path, text=text) == 0
+    said = capsys.readouterr().err
+    assert "mine: asked:Asked is left out. asked:Asked: available() raised ZeroDivisionError: division by zero" in said
 
 
 @pytest.mark.usefixtures("photographs")
