@@ -5,6 +5,7 @@ The run needs nothing from a cluster but calls of a function, each in a process 
 
 from __future__ import annotations
 
+import os
 import uuid
 import warnings
 from collections.abc import Callable
@@ -125,7 +126,11 @@ class RayCluster:
         try:
             ray.init(address=scheduler, log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
         except (OSError, ValueError, RuntimeError) as error:
-            raise BenchError(f"No Ray cluster answers at {scheduler}; change it with --scheduler.") from error
+            if named := scheduler or os.environ.get("RAY_ADDRESS"):
+                raise BenchError(f"No Ray cluster answers at {named}; change it with --scheduler.") from error
+            raise BenchError(
+                "No Ray cluster answers on this machine, and none can be started; name one with --scheduler."
+            ) from error
 
     def slots(self) -> int:
         cores = int(self._ray.cluster_resources().get("CPU", 0))

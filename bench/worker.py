@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from bench import provenance
-from bench.codec import BenchError, Codec, Image
+from bench.codec import BenchError, Codec, Image, one_line, one_sentence
 from bench.limits import limit_threads
 from bench.own_code import is_built_in
 from bench.snapshots import encode_snapshot, snapshot_name
@@ -117,9 +117,11 @@ def code_far_away(task: Task, settings: Settings, pixels: Image, method: int) ->
         for spec in task.specs:
             usable_codec(spec, settings)
         return code_chain(task, settings, lambda: (pixels, None), keep, may_exit=True), files
-    except BenchError as error:
+    except (BenchError, OSError) as error:
+        # To a client of Dask an OSError would mean that the scheduler has gone.
         host = provenance.machine()["host"]
-        return str(error) if host in str(error) else f"On {host}: {error}"
+        reason = str(error) if isinstance(error, BenchError) else one_line(f"{type(error).__name__}: {error}")
+        return reason if host in reason else f"On {host}: {reason}"
 
 
 def _others(codecs: Sequence[Codec], task: Task, settings: Settings) -> dict[int, Callable[[], Codec]]:
@@ -138,7 +140,8 @@ def _check_same(codecs: Sequence[Codec], task: Task) -> None:
     """Raise BenchError unless the codecs are those that the run was started with."""
     hints = hints_of(codecs)
     for place, (codec, expected) in enumerate(zip(codecs, task.identities, strict=True)):
-        found = identity_of(codec)
+        with one_sentence(f"{codec.name}: identity()"):
+            found = identity_of(codec)
         if found == expected and (not task.hints or task.hints[place] == hints[place]):
             continue
         difference = "where rate control begins" if found == expected else _difference(expected, found)

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -179,6 +180,25 @@ def test_a_missing_scheduler_and_missing_packages_are_one_sentence(folder, tmp_p
             patch.setitem(sys.modules, module, None)
             with pytest.raises(BenchError, match=rf"pip install 'reencode-bench\[{name}\]'"):
                 cluster.connect(name, "tcp://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "variable", "sentence"),
+    [
+        ("there:6379", "", "No Ray cluster answers at there:6379; change it with --scheduler."),
+        (None, "here:6379", "No Ray cluster answers at here:6379; change it with --scheduler."),
+        (None, "", "No Ray cluster answers on this machine, and none can be started; name one with --scheduler."),
+    ],
+)
+def test_a_ray_cluster_that_never_answers(scheduler, variable, sentence, monkeypatch):
+    def init(**_):
+        raise ConnectionError("nobody there")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init))
+    monkeypatch.setenv("RAY_ADDRESS", variable)
+    with pytest.raises(BenchError) as error:
+        cluster.connect("ray", scheduler)
+    assert str(error.value) == sentence
 
 
 def test_a_dask_scheduler_that_never_answers_and_workers_with_threads(monkeypatch):
