@@ -77,7 +77,8 @@ def run_chain(
         timeout: seconds one encode or decode may take.
         may_exit: see ``bench.limits.time_limit``.
         others: by the position of a codec, what gives another instance of it. That one must decode the first stream of
-            the codec to the same pixels, or the generation fails: a decoder needs nothing but the stream.
+            the codec to the same pixels and encode its image to the same stream, or the generation fails: a decoder
+            needs nothing but the stream, an encoder nothing but the image and the quality.
 
     Raises:
         BenchError: the source is not an image, a quality is off its codec's scale, or a codec can't do with the

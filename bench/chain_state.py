@@ -84,7 +84,7 @@ class ChainState:
             record.update(_sent(coded.sent, before), decode_s=coded.decode_s)
             other = self.others.pop(self.steps[generation - 1].codec, None)
             if other is not None:
-                self.calls.decode_again(self.codecs[self.steps[generation - 1].codec], other, coded, self.carried)
+                self.calls.code_again(self.codecs[self.steps[generation - 1].codec], other, coded, self.carried)
             self.first = coded.pixels if self.first is None else self.first
             record.update(_measures(reference, coded.pixels, before, self.first))
         except GenerationFailed as failure:

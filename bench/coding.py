@@ -142,8 +142,11 @@ class Calls:
         # A copy: the array may be a buffer that the codec uses again.
         return decoded.copy(order="C"), seconds
 
-    def decode_again(self, codec: Codec, make: Callable[[], Codec], coded: Coded, image: Carried) -> None:
-        """Raise GenerationFailed where another instance does not decode a stream to the same pixels.
+    def code_again(self, codec: Codec, make: Callable[[], Codec], coded: Coded, image: Carried) -> None:
+        """Raise GenerationFailed where another instance does not decode a stream to the same pixels, or encodes the
+        image to another stream.
+
+        It decodes first: what it has encoded must be of no use to it.
 
         Args:
             codec: that coded it.
@@ -151,17 +154,31 @@ class Calls:
             coded: what ``codec`` gave.
             image: what it was given.
         """
-        rule = "decode may use nothing but the bytes."
+        bytes_alone, arguments_alone = (
+            "decode may use nothing but the bytes",
+            "encode may use nothing but its arguments",
+        )
+
+        def failed(reason: str) -> GenerationFailed:
+            return GenerationFailed(f"{codec.name}: {reason}.", coded.sent)
+
+        def why(failure: GenerationFailed) -> str:
+            return str(failure).removeprefix(f"{codec.name}: ").rstrip(".")
+
         try:
             other = self._guarded(codec, "making another instance", coded.sent, make)
             found, _ = self.decode(other, coded.sent, image)
         except GenerationFailed as failure:
-            why = str(failure).removeprefix(f"{codec.name}: ").rstrip(".")
-            reason = f"{codec.name}: another instance can't decode this stream ({why}): {rule}"
-            raise GenerationFailed(reason, coded.sent) from None
+            raise failed(f"another instance can't decode this stream ({why(failure)}): {bytes_alone}") from None
         if not np.array_equal(found, coded.carried):
-            raise GenerationFailed(
-                f"{codec.name}: another instance decodes this stream to other pixels: {rule}", coded.sent
+            raise failed(f"another instance decodes this stream to other pixels: {bytes_alone}")
+        try:
+            stream, _ = self.encode(other, image, coded.sent.quality)
+        except GenerationFailed as failure:
+            raise failed(f"another instance can't encode this image ({why(failure)}): {arguments_alone}") from None
+        if stream != coded.sent.stream:
+            raise failed(
+                "encode gave another stream the second time: set deterministic = False in the class if that is meant"
             )
 
     def _timed(self, codec: Codec, call: str, sent: Sent | None, work: Callable[[], Any]) -> tuple[Any, float]:

@@ -125,7 +125,7 @@ def code_far_away(task: Task, settings: Settings, pixels: Image, method: int) ->
 
 
 def _others(codecs: Sequence[Codec], task: Task, settings: Settings) -> dict[int, Callable[[], Codec]]:
-    """What makes a second instance of each codec that must show that it decodes from the bytes alone.
+    """What makes a second instance of each codec, which shows that coding depends on nothing but its arguments.
 
     Built-in codecs are tested for it, and of one that is not deterministic nobody can tell.
     """

@@ -37,8 +37,8 @@ def test_workers_and_their_threads_change_nothing(tmp_path, monkeypatch):
     one, two = found
     assert len(one[0]) == 3 * 2 * 2
     assert (one[0]["status"] == "ok").all()
-    chains = 3 * 2  # the first stream of each is decoded by a second instance as well
-    assert len(one[1]) == 2 * len(one[0]) + chains
+    chains = 3 * 2  # the first generation of each is coded by a second instance as well
+    assert len(one[1]) == 2 * (len(one[0]) + chains)
     assert {line.split()[0] for line in one[1]} == {"jpeg", "webp", "iat"}
     pd.testing.assert_frame_equal(two[0], one[0], check_exact=True)
     assert two[1:] == one[1:]

@@ -183,6 +183,26 @@ class Honest(Sums):
     name = "honest"
     def decode(self, stream):
         return numpy.frombuffer(stream, "u1").reshape(10, 10, 3)
+
+class Dithers(Honest):
+    '''Noise without a seed, nothing of which is said.'''
+    name = "dithers"
+    def encode(self, image, quality):
+        return numpy.random.default_rng().integers(0, 256, image.shape, "u1").tobytes()
+
+class SaysSo(Dithers):
+    name = "says so"
+    deterministic = False
+
+class First(Honest):
+    '''Only the first instance can encode.'''
+    name = "first"
+    calls = 0
+    def encode(self, image, quality):
+        if type(self).calls:
+            raise OSError("the device is taken")
+        type(self).calls += 1
+        return super().encode(image, quality)
 """
 ONLY = "decode may use nothing but the bytes."
 REASONS = {
@@ -191,6 +211,11 @@ REASONS = {
     "Sums": f"sums: another instance decodes this stream to other pixels: {ONLY}",
     "Once": "once: another instance can't decode this stream (hidden:Once: its constructor raised OSError",
     "Empty": "empty: encode returned an empty stream.",
+    "Dithers": "dithers: encode gave another stream the second time: set deterministic = False in the class if that is "
+    "meant.",
+    "First": "first: another instance can't encode this image "
+    "(encode raised OSError: the device is taken (hidden.py:69)): "
+    "encode may use nothing but its arguments.",
 }
 
 
@@ -204,23 +229,24 @@ def hidden(monkeypatch: pytest.MonkeyPatch, *names: str) -> tuple[int, pd.DataFr
 
 
 @pytest.mark.parametrize("name", REASONS)
-def test_a_decoder_that_needs_more_than_the_bytes_fails(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_codec_that_needs_more_than_its_arguments_fails(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     code, table = hidden(monkeypatch, name)
     assert code == 1
     assert list(table["status"]) == ["failed", "not_reached", "not_reached"]
     assert table["reason"][0].startswith(REASONS[name])
 
 
-def test_one_more_instance_decodes_and_no_third(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_more_instance_codes_and_no_third(monkeypatch: pytest.MonkeyPatch) -> None:
     code, table = hidden(monkeypatch, "Honest")
     assert code == 0
     assert list(table["mse"]) == [0] * 3
     assert sys.modules["hidden"].Honest.made == 2
 
 
-def test_chance_is_not_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert hidden(monkeypatch, "Chance")[0] == 0
-    assert sys.modules["hidden"].Chance.made == 1
+@pytest.mark.parametrize("name", ["Chance", "SaysSo"])
+def test_chance_is_not_asked_twice(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hidden(monkeypatch, name)[0] == 0
+    assert getattr(sys.modules["hidden"], name).made == 1
 
 
 def test_each_codec_of_a_hand_over_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

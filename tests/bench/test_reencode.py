@@ -66,7 +66,7 @@ def test_a_run_and_the_same_again(folder, tmp_path, capsys, monkeypatch):
     assert "jpeg, quality 50 (set, mean over 4 images)" in printed
     assert str(out) in printed
     encodes = count.stat().st_size
-    assert encodes == 4 * 2 + 4 * 5
+    assert encodes == 4 * (2 + 1) + 4 * (5 + 1)  # each source once more, by a second instance
     names = {"generations.parquet", "generations.csv", "run.json", "figures", "snapshots", "chains"}
     assert {path.name for path in out.iterdir()} == names
     figures = {"generations.pdf", "generations.png", "contact_sheet.pdf", "contact_sheet.png"}
