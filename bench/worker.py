@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -174,10 +175,16 @@ def who(settings: Settings) -> Record:
 
 @lru_cache(maxsize=1)
 def settle(parent: int, threads: int) -> None:
-    """Make this process a good worker: its share of threads, deaf to Ctrl-C (the run says when to stop), no orphan."""
+    """Make this process a good worker: its share of threads, deaf to Ctrl-C (the run says when to stop), no orphan.
+
+    What a codec, or a program that it starts, prints goes to stderr: standard output is the run's report.
+    """
     with suppress(ValueError):  # not the main thread: another backend than processes
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit_threads(threads)
+    with suppress(OSError):  # stderr may be closed
+        os.dup2(2, 1)
+    sys.stdout = sys.stderr
 
     def leave_with_the_run() -> None:
         while os.getppid() == parent:
