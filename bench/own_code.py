@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,32 @@ def source_hashes(cls: type) -> tuple[tuple[str, str], ...]:
         if file is not None and each.__module__ not in found and (each is cls or _is_local(each, file)):
             found[each.__module__] = hashlib.sha256(file.read_bytes()).hexdigest()
     return tuple(sorted(found.items()))
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any], form: str = "{} → {}") -> str:
+    """What differs first between two codecs, for people: ``version: 1 → 2``, or which modules' source does.
+
+    Args:
+        before, after: name and identity, as from ``bench.task.identity_of``.
+        form: how the two values are told.
+    """
+    old, new = ({"name": each["name"], **each["identity"]} for each in (before, after))
+    for key in [*old, *new]:
+        if old.get(key) == new.get(key):
+            continue
+        if key == SOURCES:
+            sources = old.get(key) or {}, new.get(key) or {}
+            modules = [
+                name for name in sorted({*sources[0], *sources[1]}) if sources[0].get(name) != sources[1].get(name)
+            ]
+            return f"source of {', '.join(modules)}"
+        return f"{key}: {form.format(_short(old.get(key, 'none')), _short(new.get(key, 'none')))}"
+    return "its identity"
+
+
+def _short(value: Any, limit: int = 64) -> str:
+    text = str(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def _package(cls: type) -> str:

@@ -22,7 +22,7 @@ from bench.pool import run_pool, why_lost
 from bench.room import with_room
 from bench.store import Store
 from bench.task import Settings, Task, make_codec
-from bench.worker import Finished, code_chain, code_far_away, who
+from bench.worker import CodecDiffers, Finished, code_chain, code_far_away, who
 
 
 def run_tasks(
@@ -51,8 +51,8 @@ def run_tasks(
         cluster: codes the chains instead.
 
     Raises:
-        BenchError: an image can't be read any more, a worker can't make a codec or finds another than the one the run
-            started with, or the cluster has gone.
+        BenchError: an image can't be read any more, or the cluster has gone; a worker can't make a codec or finds
+            another than the one the run started with (on a cluster at once, here after the chains of the others).
         OSError: the store can't be written.
     """
     waiting = sorted(tasks, key=lambda task: -task.size[0] * task.size[1] * task.generations)
@@ -62,7 +62,7 @@ def run_tasks(
             _run_on_cluster(waiting, store, settings, meter.path, cluster, say)
             return coded
         settings = with_room([(task,) for task in waiting], settings, "chains are coded", say)
-        run_pool(
+        answers = run_pool(
             _work,
             [(task, store, settings, meter.path) for task in waiting],
             settings,
@@ -72,6 +72,8 @@ def run_tasks(
             lost=lambda place: store_lost(waiting[place], store, settings, why_lost("coded this chain", settings)),
             backend=backend,
         )
+        if differing := list(dict.fromkeys(filter(None, answers.values()))):
+            raise BenchError(" ".join(differing))
     return coded
 
 
@@ -93,10 +95,13 @@ def _put(task: Task, store: Store, chain: Finished) -> None:
     store.write(task.identity, chain.records, chain.snapshots, chain.coded_s, chain.provenance)
 
 
-def _work(task: Task, store: Store, settings: Settings, meter: Path | None, *, may_exit: bool) -> None:
-    """Code one chain into the store. Runs in a worker."""
+def _work(task: Task, store: Store, settings: Settings, meter: Path | None, *, may_exit: bool) -> str:
+    """Code one chain into the store; return "", or why the worker's codec is of no use. Runs in a worker."""
     count = partial(advance, meter)
-    if _missing(task, store):
+    if not _missing(task, store):
+        count(task.generations)
+        return ""
+    try:
         chain = code_chain(
             task,
             settings,
@@ -104,10 +109,12 @@ def _work(task: Task, store: Store, settings: Settings, meter: Path | None, *, m
             lambda digest, pixels: store.save_snapshot(task.image, digest, pixels),
             advance=count,
             may_exit=may_exit,
+            here=True,
         )
-        _put(task, store, chain)
-    else:
-        count(task.generations)
+    except CodecDiffers as error:
+        return str(error)
+    _put(task, store, chain)
+    return ""
 
 
 def _missing(task: Task, store: Store) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 from bench import provenance
 from bench.codec import BenchError, Codec, Image, one_line, one_sentence
 from bench.limits import limit_threads
-from bench.own_code import is_built_in
+from bench.own_code import changed, is_built_in
 from bench.snapshots import encode_snapshot, snapshot_name
 from bench.store import Record
 from bench.task import Settings, Task, hints_of, identity_of, make_codec, other_codec, usable_codec
@@ -39,6 +39,10 @@ class Finished:
     provenance: Record
 
 
+class CodecDiffers(BenchError):
+    """A worker can't make a codec, or makes another than the run was started with: chains of others can go on."""
+
+
 Answer = tuple[Finished, dict[str, bytes]] | str
 """Of a machine far away: a chain and the files of its snapshots by name, or why it can't code it, in one sentence."""
 
@@ -51,6 +55,7 @@ def code_chain(
     *,
     advance: Callable[[int], None] = lambda generations: None,
     may_exit: bool = False,
+    here: bool = False,
 ) -> Finished:
     """Code a chain.
 
@@ -60,15 +65,19 @@ def code_chain(
         keep: takes digest and pixels of a snapshot, returns the name of its file.
         advance: called with the number of generations just finished.
         may_exit: see ``bench.limits.time_limit``.
+        here: whether this process was started by the run, for it and on its machine.
 
     Raises:
-        BenchError: a codec can't be made here, or is another than where the run was started.
+        CodecDiffers: a codec can't be made here, or is another than where the run was started.
     """
     from bench.chain import run_chain
 
     start = time.perf_counter()
-    codecs = [make_codec(spec, settings) for spec in task.specs]
-    _check_same(codecs, task)
+    try:
+        codecs = [make_codec(spec, settings) for spec in task.specs]
+        _check_same(codecs, task, here)
+    except BenchError as error:
+        raise CodecDiffers(str(error)) from error
     pixels, reference = source()
     names: dict[str, str] = {}
     chain = run_chain(
@@ -137,7 +146,7 @@ def _others(codecs: Sequence[Codec], task: Task, settings: Settings) -> dict[int
     }
 
 
-def _check_same(codecs: Sequence[Codec], task: Task) -> None:
+def _check_same(codecs: Sequence[Codec], task: Task, here: bool) -> None:
     """Raise BenchError unless the codecs are those that the run was started with."""
     hints = hints_of(codecs)
     for place, (codec, expected) in enumerate(zip(codecs, task.identities, strict=True)):
@@ -145,20 +154,17 @@ def _check_same(codecs: Sequence[Codec], task: Task) -> None:
             found = identity_of(codec)
         if found == expected and (not task.hints or task.hints[place] == hints[place]):
             continue
-        difference = "where rate control begins" if found == expected else _difference(expected, found)
+        form = "{} → {}" if here else "{} there, {} here"
+        difference = "where rate control begins" if found == expected else changed(expected, found, form)
+        if here:
+            raise BenchError(
+                f"{codec.name} was changed while the run went on ({difference}); start the same command again: "
+                "finished chains are kept."
+            )
         raise BenchError(
             f"{codec.name} is not the same on {provenance.machine()['host']} as where the run was started "
-            f"({difference}): install the same versions and checkpoints on every machine."
+            f"({difference}): install the same versions and checkpoints on every machine, and start its workers anew."
         )
-
-
-def _difference(expected: dict[str, Any], found: dict[str, Any]) -> str:
-    """What differs first between two identities, for people."""
-    ours, theirs = ({"name": each["name"], **each["identity"]} for each in (expected, found))
-    for key in [*ours, *theirs]:
-        if ours.get(key) != theirs.get(key):
-            return f"{key}: {ours.get(key)} there, {theirs.get(key)} here"
-    return "its identity"
 
 
 def who(settings: Settings) -> Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from bench import pool, runner, worker
 from bench.chain import METHOD
 from bench.codec import BenchError
 from bench.images import load_image
+from bench.provenance import machine
 from bench.registry import parse_spec
 from bench.runner import run_tasks
 from bench.schedule import FixedQuality, FixedRate, HandOver, Planned, Step
@@ -117,8 +119,31 @@ def test_another_codec_than_the_run_was_started_with_is_refused(tmp_path):
     store = Store.open(tmp_path / "run")
     one = task(tmp_path, "Drift")
     other = replace(one, identities=({"name": "drift", "identity": {"version": "another"}},))
-    with pytest.raises(BenchError, match="not the same on"):
+    for at_home, sentence in (
+        (True, "drift was changed while the run went on (version: another → none); start the same command again: "),
+        (False, f"drift is not the same on {machine()['host']} as where the run was started (version: another there, "),
+    ):
+        with pytest.raises(BenchError, match=re.escape(sentence)):
+            worker.code_chain(other, SETTINGS, source=pytest.fail, keep=pytest.fail, here=at_home)
+    with pytest.raises(BenchError, match="was changed while the run went on"):
         run_tasks([other], store, SETTINGS, backend="sequential")
+
+
+def test_a_codec_that_is_edited_while_the_run_goes_on_stops_its_own_chains_only(tmp_path, monkeypatch):
+    """The run was started with version 1; its workers start after the edit."""
+    store = Store.open(tmp_path / "run")
+    edited = [task(tmp_path, "Versioned", value) for value in (1, 2)]
+    others = [task(tmp_path, "Drift", value) for value in range(4)]
+    monkeypatch.setenv(synthetic.VERSION, "2")
+    sentence = (
+        "versioned was changed while the run went on (version: 1 → 2); start the same command again: finished chains "
+        "are kept."
+    )
+    with pytest.raises(BenchError) as error:
+        run_tasks([*edited, *others], store, SETTINGS)
+    assert str(error.value) == sentence
+    assert [status(store, one) for one in others] == [["ok"] * 6] * 4
+    assert all(store.read(one.identity)[0] is None for one in edited)
 
 
 TARGET = Step(target=1.0)
@@ -159,7 +184,7 @@ def test_keys_of_finished_chains_stay_what_they_are(schedule, tmp_path):
 def test_another_rate_hint_than_the_run_was_started_with_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv(synthetic.HINT, "2")
     one = replace(task(tmp_path, "Hinting"), hints=("1",))
-    with pytest.raises(BenchError, match=r"hinting is not the same on .* \(where rate control begins\)"):
+    with pytest.raises(BenchError, match=r"hinting was changed while the run went on \(where rate control begins\)"):
         run_tasks([one], Store.open(tmp_path / "run"), SETTINGS, backend="sequential")
 
 
