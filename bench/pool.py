@@ -12,7 +12,7 @@ from bench.task import Settings
 from bench.worker import settle
 
 ATTEMPTS = 3
-"""Processes of its own that one piece of work may end before it is given up."""
+"""Processes of its own that a suspect may end before it is given up; the one that made it a suspect comes on top."""
 
 
 def run_pool(
@@ -27,7 +27,7 @@ def run_pool(
     """Do all pieces of work, whatever dies; return the results by place in ``pieces``, without those that were lost.
 
     When a process dies, the pieces that were being done at that moment are suspects: each gets a process of its own,
-    and one that ends ATTEMPTS of them is lost. The rest go on.
+    and one that ends ATTEMPTS of these is lost. The rest go on.
 
     Args:
         work: called in a worker with the arguments of a piece and ``may_exit``, see ``bench.limits.time_limit``.
@@ -57,7 +57,7 @@ def run_pool(
 
 def why_lost(did: str, settings: Settings) -> str:
     """One sentence on a piece of work that was given up; ``did`` is what its process did."""
-    reason = f"The process that {did} died {ATTEMPTS} times: out of memory, killed, or a crash in the codec"
+    reason = f"The process that {did} died {ATTEMPTS + 1} times: out of memory, killed, or a crash in the codec"
     return reason + ("." if settings.timeout is None else ", or one that did not stop at --codec-timeout.")
 
 

@@ -78,10 +78,11 @@ def run_tasks(
 
 
 def store_lost(task: Task, store: Store, settings: Settings, reason: str) -> None:
-    """Store a chain as failed from its first generation on."""
+    """Store a chain as failed from its first generation on; the reason is told of its codec, or of all that it has."""
     from bench.chain import lost_chain
 
     codecs = [make_codec(spec, settings) for spec in task.specs]
+    reason = f"{', '.join(dict.fromkeys(codec.name for codec in codecs))}: {reason[:1].lower()}{reason[1:]}"
     records = lost_chain(codecs, task.size, task.schedule, task.generations, reason, task.carrier)
     _put(task, store, Finished(records, {}, 0.0, who(settings)))
 

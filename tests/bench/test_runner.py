@@ -101,7 +101,8 @@ def test_workers_that_die_cost_nothing_but_their_own_chain(tmp_path, monkeypatch
     said = []
     run_tasks([dies, *others, once], store, SETTINGS, say=said.append)
     assert status(store, dies) == ["failed", *["not_reached"] * 5]
-    assert "died 2 times" in store.read(dies.identity)[0].records[0]["reason"]
+    reason = "dies: the process that coded this chain died 3 times: out of memory, killed, or a crash in the codec."
+    assert store.read(dies.identity)[0].records[0]["reason"] == reason
     assert (tmp_path / "died").exists()
     for one in (once, *others):
         assert status(store, one) == ["ok"] * 6

@@ -169,7 +169,7 @@ def test_a_codec_that_crashes_while_qualities_are_chosen_is_named(codec, photogr
     assert set(table[table["status"] == "ok"]["codec"]) == {"webp"} & {*codec.split(",")}
     reasons = table[(table["codec"] == "crashes") & (table["status"] == "failed")]["reason"]
     assert len(reasons) == 3
-    assert reasons.str.startswith("No quality for the set: The process that chose its qualities died 2 times").all()
+    assert reasons.str.startswith("No quality for the set: The process that chose its qualities died 3 times").all()
     assert [path.name[:4] for path in (store.root / "plans").glob("*.json")] == ["webp"] * ("webp" in codec)
 
 
