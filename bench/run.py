@@ -119,12 +119,21 @@ def execute(wanted: Request) -> int:
         with suppress(OSError):  # a full disk, say: what is raised already is what the user should know
             book.write("failed", time.perf_counter() - started)
         raise
-    for task, chain in failed:
-        reason = next(record["reason"] for record in chain.records if record["status"] == "failed")
-        print(f"Failed: {task.image}, {task.schedule.text}: {reason}", file=sys.stderr)
+    _tell_failed(failed, len(images))
     say(_how(records, len(missing), time.perf_counter() - started))
     say(f"Everything is in {store.root}: {', '.join(_made(store.root))}.")
     return SOME_FAILED if failed else OK
+
+
+def _tell_failed(failed: Sequence[tuple[Task, StoredChain]], images: int) -> None:
+    if not failed:
+        return
+    from bench import failures
+
+    reasons = [next(one["reason"] for one in chain.records if one["status"] == "failed") for _, chain in failed]
+    told = [(task.codec, task.schedule.text, task.image, why) for (task, _), why in zip(failed, reasons, strict=True)]
+    for sentence in failures.sentences(told, images):
+        print(f"Failed: {sentence}", file=sys.stderr)
 
 
 def _made(root: Path) -> list[str]:

@@ -181,8 +181,7 @@ def test_one_that_exits_is_a_failed_generation_and_the_others_go_on(capsys: pyte
     assert code("mine:Exits,mine:Whole") == 1
     said = capsys.readouterr()
     line = 1 + MODULE.splitlines().index("        sys.exit(5)")
-    reason = f"exits: encode raised SystemExit: 5 (mine.py:{line})."
-    assert f"Failed: one, quality:5: {reason}\n" in said.err
+    assert f"Failed: exits, quality 5, on one: encode raised SystemExit: 5 (mine.py:{line}).\n" in said.err
     assert "Left out on every image of one: exits, quality 5, which failed." in said.out
     assert "encode raised" not in said.out
     table = pd.read_parquet(Path("run") / "generations.parquet")

@@ -212,7 +212,7 @@ def test_what_failed_for_one_codec_is_left_out_for_all_and_said(tmp_path, capsys
     codecs = "synthetic_codecs:Fails,synthetic_codecs:Drift"
     assert reencode.main(arguments(folder, out, codecs)) == 1
     captured = capsys.readouterr()
-    assert "Failed: bad, quality:0: fails: the stream is cut short." in captured.err
+    assert "Failed: fails, quality 0, on 1 of 2 images (bad): the stream is cut short." in captured.err
     because = "because of synthetic_codecs:Fails, quality 0, which failed."
     assert f"Left out for all codecs: bad of set, {because}" in captured.out.replace(
         "fails,", "synthetic_codecs:Fails,"

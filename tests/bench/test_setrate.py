@@ -220,7 +220,7 @@ def test_a_rate_out_of_reach_of_the_set_fails_alone_and_where_it_is(photographs,
         printed = capsys.readouterr()
         assert chains in printed.out
         reason = "No quality for the set: jpeg: 0.25 bpp is out of reach on this set"
-        assert f"Failed: 0, list:0.9,0.8,0.25,dataset: {reason}" in printed.err
+        assert f"Failed: jpeg, list 0.9,0.8,0.25,dataset, on all 3 images: {reason}" in printed.err
         table = pd.read_parquet(tmp_path / "run" / "generations.parquet")
         states = table.pivot_table("status", ["codec", "image"], "generation", "first")
         assert (states.loc["webp"] == "ok").all(axis=None)
