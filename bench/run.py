@@ -20,6 +20,7 @@ from bench.cli import INTERRUPTED, OK, SOME_FAILED
 from bench.cluster import Cluster, connect
 from bench.codec import BenchError
 from bench.datasets import Dataset
+from bench.earlier_table import EarlierTable
 from bench.images import image_id
 from bench.run_book import Book, differences
 from bench.run_name import run_name
@@ -90,6 +91,7 @@ def execute(wanted: Request) -> int:
     store = Store.open(root)
     for warning in wanted.dataset.warnings:
         print(warning, file=sys.stderr)
+    earlier = EarlierTable.of(store)
     book = Book(store, wanted.command, wanted.options, wanted.points, images, wanted.settings, wanted.seed)
     book.skipped(skipped)
     try:
@@ -104,9 +106,13 @@ def execute(wanted: Request) -> int:
         if cluster is not None and wanted.settings.jobs == EVERY:
             wanted = replace(wanted, settings=replace(wanted.settings, jobs=cluster.slots()))
         say(_what(wanted, len(images), len(tasks), missing))
+        changes = earlier.changes(codec for task in tasks for codec in task.identities)
+        for sentence in changes:
+            say(sentence)
         book.write("running")
         _code(missing, store, wanted, cluster)
-        records, failed = _finish(wanted, tasks, len(missing), store, book, started)
+        replaced = earlier.replaced(book.command_of_table, wanted.command, not changes)
+        records, failed = _finish(wanted, tasks, len(missing), store, book, started, replaced)
     except KeyboardInterrupt:
         left = len(_missing(_with_plans(tasks, store, wanted.rate_by), store, quiet=True))
         book.write("stopped", time.perf_counter() - started)
@@ -144,21 +150,20 @@ def _made(root: Path) -> list[str]:
 
 
 def _finish(
-    wanted: Request, tasks: Sequence[Task], coded: int, store: Store, book: Book, started: float
+    wanted: Request, tasks: Sequence[Task], coded: int, store: Store, book: Book, started: float, replaced: str
 ) -> tuple[list[Record], list[tuple[Task, StoredChain]]]:
-    """Make tables and reports of chains that are all in the store; return the records, and chains that failed."""
+    """Make tables and reports of chains that are all in the store; return the records, and chains that failed.
+
+    ``replaced`` is said where the table has become another.
+    """
     from bench import reports
 
     say = (lambda text: None) if wanted.quiet else print
     stored = _gather(tasks, store)
     records = [record for task, chain in stored for record in _labelled(task, chain)]
-    tabled = (store.root / "generations.parquet").exists()
     table, changed = store.write_table(records)
-    if changed and tabled and book.command_of_table not in (None, wanted.command):
-        say(
-            f"The table in {store.root} was that of another command and is replaced; its chains are kept, and it makes "
-            f"the table again: {book.command_of_table}"
-        )
+    if changed and replaced:
+        say(replaced)
     failed = [(task, chain) for task, chain in stored if not chain.ok]
     workers = book.workers((chain for _, chain in stored), wanted.settings.jobs)
     for warning in differences(workers):

@@ -103,6 +103,9 @@ def differences(workers: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _answer(point: Point, place: int) -> dict[str, Any]:
-    """A codec of a point, its identity, its quality where that is one number, and the schedule."""
-    quality = getattr(point.schedule, "quality", None)
-    return identity_of(point.codecs[place]) | {"quality": quality, "schedule": point.schedule.text}
+    """A codec of a point, its identity and the id by which tables name that, its quality where that is one number, and
+    the schedule."""
+    from bench.chain_state import identity_id
+
+    codec, quality = identity_of(point.codecs[place]), getattr(point.schedule, "quality", None)
+    return codec | {"codec_id": identity_id(**codec), "quality": quality, "schedule": point.schedule.text}

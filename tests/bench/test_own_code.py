@@ -64,8 +64,8 @@ def save(monkeypatch: pytest.MonkeyPatch, base: str, codec: str) -> None:
     forget_codecs()
 
 
-def coded() -> float:
-    arguments = ["--codec", "mycodec:Mine", "--dataset", "one.png", "--generations", "1", "--out", "run"]
+def coded(*more: str) -> float:
+    arguments = ["--codec", "mycodec:Mine", "--dataset", "one.png", "--generations", "1", "--out", "run", *more]
     assert call(reencode.main, arguments) == 0
     return pd.read_parquet(Path("run", "generations.parquet"))["mse"].iloc[0]
 
@@ -85,6 +85,45 @@ def test_edited_code_is_coded_again(
         save(monkeypatch, BASE.replace("lost = 1", "lost = 3"), CODEC)
     assert coded() == 9
     assert "1 to code" in capsys.readouterr().out
+
+
+def test_a_table_of_the_codec_before_it_was_edited_is_not_replaced_silently(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether the version is raised or not, and whatever options that change no table."""
+    second = BASE.replace('"version": "1"', '"version": "2"')
+    new = "since the table in run was made; its old chains are kept but are not in the new table."
+    for base, more, said in (
+        (BASE, [], None),
+        (second, [], f"mine has changed (version: 1 → 2) {new}\n"),
+        (second, ["--jobs=1"], None),
+        (second + "# a word more", ["--jobs", "1"], f"mine has changed (source of mybase) {new}\n"),
+        (BASE, ["--codec-timeout", "9"], f"mine has changed (version: 2 → 1) {new}\n"),
+    ):
+        save(monkeypatch, base, CODEC)
+        coded(*more)
+        printed = capsys.readouterr().out
+        assert said is None or said in printed
+        assert ("has changed" in printed) == (said is not None)
+        assert "was that of another command" not in printed
+
+
+def test_of_an_edited_codec_another_command_is_not_said_to_make_the_table_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    coded("--quality", "3")
+    save(monkeypatch, BASE, CODEC.replace("pass", "lost = 3"))
+    Path("run", "run.json").write_text("no JSON")  # and who the codec was is not known any more
+    capsys.readouterr()
+    coded("--quality", "4")
+    printed = capsys.readouterr().out
+    assert "mine has changed since the table in run was made; its old chains are kept but are not in the" in printed
+    assert "was that of another command" not in printed  # which is not known either
+    save(monkeypatch, BASE, CODEC)
+    coded("--quality", "3")
+    printed = capsys.readouterr().out
+    assert "mine has changed (source of mycodec) since" in printed
+    assert "was that of another command and is replaced; its chains are kept: python -m bench.reencode" in printed
 
 
 def test_classes_of_one_file_that_say_the_same_of_themselves_are_two_codecs(monkeypatch: pytest.MonkeyPatch) -> None:
