@@ -67,7 +67,8 @@ def run_tasks(
             [(task, store, settings, meter.path) for task in waiting],
             settings,
             died=lambda place: say(
-                f"A worker process died; {waiting[place].image} is coded again in a process of its own."
+                f"A worker process died; {_names(waiting[place])} on {waiting[place].image} is coded again in a "
+                "process of its own."
             ),
             lost=lambda place: store_lost(waiting[place], store, settings, why_lost("coded this chain", settings)),
             backend=backend,
@@ -82,9 +83,13 @@ def store_lost(task: Task, store: Store, settings: Settings, reason: str) -> Non
     from bench.chain import lost_chain
 
     codecs = [make_codec(spec, settings) for spec in task.specs]
-    reason = f"{', '.join(dict.fromkeys(codec.name for codec in codecs))}: {reason[:1].lower()}{reason[1:]}"
+    reason = f"{_names(task)}: {reason[:1].lower()}{reason[1:]}"
     records = lost_chain(codecs, task.size, task.schedule, task.generations, reason, task.carrier)
     _put(task, store, Finished(records, {}, 0.0, who(settings)))
+
+
+def _names(task: Task) -> str:
+    return ", ".join(dict.fromkeys(str(each["name"]) for each in task.identities))
 
 
 def _put(task: Task, store: Store, chain: Finished) -> None:
