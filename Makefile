@@ -1,7 +1,7 @@
 # make demo: the main job, on bundled photographs with the shipped checkpoint.   make test: everything CI checks.
 # make results: our tables on Kodak, which must be there (python -m bench.datasets fetch kodak); hours, can be stopped and resumed.
 # make notebooks: the papers' figures and tables from results/, as .ipynb and .html in notebooks/out/.
-# make test-compressai: the tests of CompressAI's models, in .venv-compressai; several GB, not part of make test.
+# make test-compressai: the tests of CompressAI's models and of BD-rates with NumPy 1, in .venv-compressai; several GB, not part of make test.
 # make fuzz: every parser under a coverage-guided fuzzer, FUZZ_MINUTES each (1).   make bench: speed, as ratios in one run.
 # make soak: SOAK_MINUTES (10) of faults at random moments; nothing that was finished may be lost.
 # The others set up a virtual environment in .venv first. PYTHON chooses the interpreter (3.11 or later).
@@ -31,7 +31,7 @@ notebooks: install-test
 	$(BIN)/python notebooks/execute.py
 
 test-compressai: $(CAI)/.installed
-	OMP_NUM_THREADS=1 $(CAI)/bin/python -m pytest tests/baselines/test_compressai*.py
+	OMP_NUM_THREADS=1 $(CAI)/bin/python -m pytest tests/baselines/test_compressai*.py tests/bench/test_bd.py
 
 fuzz: install-test
 	$(PIP) -e '.[fuzz]'
@@ -68,7 +68,7 @@ $(CAI)/.installed: pyproject.toml requirements-compressai.txt
 	@$(CHECK)
 	$(PYTHON) -m venv $(CAI)
 	$(CAI)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements-compressai.txt \
-	    -e '.[compressai]' pytest pytest-timeout
+	    -e '.[compressai]' pytest pytest-timeout hypothesis
 	@touch $@
 
 clean:

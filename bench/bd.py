@@ -224,7 +224,9 @@ def auc(curve: Curve, low: float, high: float, method: AucMethod = "trapezoid") 
         return float(PchipInterpolator(x, y).integrate(low, high))
     inner = (x > low) & (x < high)
     at = np.r_[low, x[inner], high]
-    return float(np.trapezoid(np.interp(at, x, y), at))
+    from scipy.integrate import trapezoid  # NumPy has it by this name from 2.0 on; CompressAI needs NumPy 1
+
+    return float(trapezoid(np.interp(at, x, y), at))
 
 
 def auc_end(curve: Curve, low: float, area: float, method: AucMethod = "trapezoid") -> float:
