@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -37,7 +36,7 @@ class Book:
         seed: int,
     ) -> None:
         self._store = store
-        self._before = list(itertools.islice(store.read_run().get("invocations", []), 100))
+        self._before = _invocations(store.read_run())
         self._run: dict[str, Any] = {
             "command": command,
             "options": dict(options),
@@ -59,7 +58,8 @@ class Book:
     def command_of_table(self) -> str | None:
         """The command that made the folder's table before this run; None where that is not known."""
         ended = ("finished", "some chains failed")
-        return next((str(one["command"]) for one in self._before if one.get("status") in ended), None)
+        whole = (str(one["command"]) for one in self._before if "command" in one and one.get("status") in ended)
+        return next(whole, None)
 
     def skipped(self, reasons: Mapping[str, str]) -> None:
         """Note the images that could not be read and were left out, with a reason each."""
@@ -87,6 +87,12 @@ class Book:
         self._run.update(status=status, wall_s=wall_s, chains=chains)
         entry = {name: self._run[name] for name in ("command", "when", "status", "wall_s", "chains")}
         self._store.write_run(self._run | {"invocations": [entry, *self._before]})
+
+
+def _invocations(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The 100 latest of a ``run.json``, as far as they are such: people edit the file by hand."""
+    found = run.get("invocations")
+    return [one for one in found if isinstance(one, dict)][:100] if isinstance(found, list) else []
 
 
 def differences(workers: Sequence[Mapping[str, Any]]) -> list[str]:
