@@ -3,7 +3,8 @@
 ``Reference`` computes once what depends on the source alone, and a chain then compares each generation with it.
 ``mse`` compares two images where there is nothing to keep (a generation with the one before it).
 
-Sums are stored and decibels derived: ``psnr`` takes a mean squared error, ``ms_ssim_db`` an MS-SSIM.
+Sums are stored and decibels derived: ``psnr`` takes a mean squared error, ``ms_ssim_db`` an MS-SSIM, and
+``psnr_of`` and ``ms_ssim_db_of`` whole columns of them.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bench.ciede2000 import CieDe2000Reference
 from bench.codec import BenchError, Image
+from bench.columns import PEAK
 from bench.ms_ssim import SMALLEST_SIDE, MsSsimReference
 
 METRICS = {
@@ -52,6 +54,18 @@ def psnr(mse: float) -> float:
 def ms_ssim_db(ms_ssim: float) -> float:
     """MS-SSIM in dB, -10 log10(1 - MS-SSIM): ``inf`` for 1, not a number for not a number."""
     return math.inf if ms_ssim >= 1 else -10 * math.log10(1 - ms_ssim)
+
+
+def psnr_of(mse: ArrayLike) -> NDArray[np.float64]:
+    """``psnr`` of every mean squared error of an array, of its shape; not a number for not a number."""
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(PEAK**2 / np.asarray(mse, np.float64))
+
+
+def ms_ssim_db_of(ms_ssim: ArrayLike) -> NDArray[np.float64]:
+    """``ms_ssim_db`` of every MS-SSIM of an array, of its shape."""
+    with np.errstate(divide="ignore"):
+        return -10 * np.log10(np.maximum(1 - np.asarray(ms_ssim, np.float64), 0))
 
 
 def why_no_ms_ssim(height: int, width: int) -> str:

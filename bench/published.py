@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from bench.codec import BenchError
+from bench.metrics import ms_ssim_db_of
 
 FOLDER = Path(__file__).resolve().parents[1] / "results" / "published"
 
@@ -58,7 +58,7 @@ def load(codec: str | Iterable[str] | None = None, dataset: str | None = None, f
             if name not in set(table["codec"]):
                 raise BenchError(_unknown(name, table, dataset))
         table = table[table["codec"].isin(wanted)]
-    decibels = -10 * np.log10(1 - table["ms_ssim"])
+    decibels = ms_ssim_db_of(table["ms_ssim"])
     return table.assign(
         system=PREFIX + table["codec"],
         schedule="point:" + table["point"].astype(str),

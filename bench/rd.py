@@ -14,6 +14,7 @@ import pandas as pd
 
 from bench.bd import Curve
 from bench.codec import BenchError
+from bench.metrics import ms_ssim_db_of
 
 METRICS = ("psnr", "ms_ssim_db")
 AVERAGE = "mean of per-image values"
@@ -217,8 +218,7 @@ def generation_means(records: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(shift_max=shift, fixed_point=table["fixed_point"].astype("float64"))
     groups = table.groupby([*POINT, "generation"], sort=True)
     means = pd.DataFrame({name: _mean(groups, name) for name in MEANS})
-    with np.errstate(divide="ignore"):
-        means["ms_ssim_db_of_mean"] = -10 * np.log10(1 - means["ms_ssim"])
+    means["ms_ssim_db_of_mean"] = ms_ssim_db_of(means["ms_ssim"])
     means.insert(0, "images", groups["image"].nunique())
     means.insert(0, "codec", groups["codec"].first())
     means = means.assign(**_lossy(table), average=AVERAGE)

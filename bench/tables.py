@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from bench.codec import BenchError
-from bench.columns import COLUMNS, KEY, PEAK
+from bench.columns import COLUMNS, KEY
+from bench.metrics import ms_ssim_db_of, psnr_of
 from bench.schedule import number
 
 MAX_ROWS = 10_000_000
@@ -93,14 +94,12 @@ def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     if "psnr" not in table:
         if "mse" not in table:
             raise BenchError(f"{path} has neither a column 'psnr' nor 'mse'.")
-        with np.errstate(divide="ignore"):
-            table["psnr"] = 10 * np.log10(PEAK**2 / _number(table, "mse", path))
+        table["psnr"] = psnr_of(_number(table, "mse", path))
     for column in ("bpp", "psnr", "ms_ssim", "ms_ssim_db", "mse", "quality", "generation"):
         if column in table:
             table[column] = _number(table, column, path)
     if "ms_ssim_db" not in table and "ms_ssim" in table:
-        with np.errstate(divide="ignore"):
-            table["ms_ssim_db"] = -10 * np.log10(1 - table["ms_ssim"])
+        table["ms_ssim_db"] = ms_ssim_db_of(table["ms_ssim"])
     defaults = {"dataset": "unknown", "image": "mean", "generation": 1, "carrier": "uint8", "status": "ok"}
     for column, value in defaults.items():
         if column not in table:

@@ -11,7 +11,7 @@ from skimage import data
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from bench.codec import BenchError
-from bench.metrics import METRICS, Reference, ms_ssim_db, mse, psnr, why_no_ms_ssim
+from bench.metrics import METRICS, Reference, ms_ssim_db, ms_ssim_db_of, mse, psnr, psnr_of, why_no_ms_ssim
 from bench.ms_ssim import SMALLEST_SIDE, MsSsimReference
 
 
@@ -157,6 +157,13 @@ def test_decibels():
     assert ms_ssim_db(0.99) == pytest.approx(20)
     assert ms_ssim_db(1) == math.inf
     assert math.isnan(ms_ssim_db(math.nan))
+
+
+@pytest.mark.filterwarnings("error")
+def test_decibels_of_columns_are_those_of_single_values():
+    errors, similar = [0.0, 0.3, 65025.0, math.nan], [1.0, 0.95, 0.0, math.nan]
+    assert psnr_of(errors) == pytest.approx([math.inf, psnr(0.3), 0.0, math.nan], nan_ok=True)
+    assert ms_ssim_db_of(similar) == pytest.approx([math.inf, ms_ssim_db(0.95), 0.0, math.nan], nan_ok=True)
 
 
 def test_compare_repeats_bit_for_bit_and_changes_nothing():

@@ -102,3 +102,9 @@ def test_rates_of_figure_6():
     assert tuple(drift.loc["iat2022"]) == (1.0267, 0.7907, 16)
     assert tuple(drift.loc["song2021-sft"]) == (1.0292, 0.8052, 16)
     assert set(published.rates("iat-fig6-fixed")["bpp"]) == {0.791}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_lossless_point_has_infinite_decibels(tmp_path):
+    (tmp_path / "rd_points.csv").write_text("dataset,codec,point,bpp,psnr,ms_ssim,images\nkodak,a,1,9.5,60,1.0,24\n")
+    assert published.load(folder=tmp_path)["ms_ssim_db"].tolist() == [np.inf]
