@@ -19,12 +19,13 @@ from bench.cli import OK, Parser, run, whole_number
 from bench.codec import BenchError
 from bench.columns import NAMES
 from bench.compare import Pair, anchor_of, compare, named, with_intervals
-from bench.rd import METRICS, Common, common_images, generation_means, left_out, systems
+from bench.rd import METRICS, Common, common_images, generation_means, left_out, systems, without_counts
 
 EXAMPLES = """examples:
   python -m bench.bdrate results/runs/jpeg-* results/runs/iat-* --anchor jpeg
   python -m bench.bdrate results/runs/iat-* --self --generation 10,50
   python -m bench.bdrate results/runs/iat-* --published vtm --anchor published:vtm
+  python -m bench.bdrate mynet.csv results/kodak/rd.parquet --anchor jpeg --test MyNet
   python -m bench.bdrate --dataset kodak --published vtm,xie2021-invcompress --anchor published:vtm
 """
 
@@ -49,7 +50,12 @@ def _parser() -> argparse.ArgumentParser:
         description="BD-rate (%) and BD-PSNR (dB) of codecs against an anchor, or against their own generation 1.",
         epilog=EXAMPLES,
     )
-    parser.add_argument("tables", nargs="*", metavar="RUN_OR_TABLE", help="run folders, .parquet or .csv tables")
+    parser.add_argument(
+        "tables",
+        nargs="*",
+        metavar="RUN_OR_TABLE",
+        help="run folders, .parquet or .csv tables; a CSV of your own needs dataset, codec, bpp and psnr",
+    )
     parser.add_argument("--anchor", help="codec to compare against (default: jpeg, or the first one)")
     parser.add_argument("--test", help="codecs to compare, separated by commas (default: all others)")
     parser.add_argument("--generation", help="one or several, separated by commas (default: 1; with --self the last)")
@@ -76,30 +82,63 @@ def _compare(args: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
     if not args.tables and not names:
         raise BenchError("Nothing to compare: name run folders or tables, or published curves with --published NAME.")
     records = tables.read(args.tables) if args.tables else None
-    datasets = _datasets(records, args.dataset)
+    datasets, codecs = _datasets(records, args.dataset), _codecs(records)
     if records is not None:
         records = records[records["dataset"].isin(datasets)]
         records = records.assign(system=systems(records))
     others = _published(names, datasets)
     generations = _generations(args, records, others)
+    if records is not None and not args.own:
+        _refuse_a_lone_table(records, others)
 
     results, dropped = [], []
     for generation in generations:
         common = _common(records, generation, args.metric)
         dropped.append(common.dropped.assign(generation=generation))
-        means = pd.concat([generation_means(common.records), *([others] if others is not None else [])])
+        means = without_counts(generation_means(common.records), common.records)
+        means = pd.concat([means, *([others] if others is not None else [])])
         for dataset in datasets:
             known = _known(records, others, dataset)
             choose = _self_pairs if args.own else _pairs
-            result = compare(means, choose(args, known, dataset, generation), args.metric, records)
+            result = compare(means, choose(args, known, dataset, generation, codecs), args.metric, records)
             if args.bootstrap:
                 result = with_intervals(result, common.records, args.metric, args.bootstrap, args.seed)
             results.append(result)
     filled = [result for result in results if len(result)]
     if not filled:
-        raise BenchError("There is only the anchor in these tables: name runs of another codec, or use --self.")
+        raise BenchError(_nothing(args))
     lost = pd.concat(dropped, ignore_index=True).drop_duplicates(["dataset", "image", "system", "schedule", "reason"])
     return pd.concat(filled, ignore_index=True), lost
+
+
+def _nothing(args: argparse.Namespace) -> str:
+    """Why there is nothing to compare, and what would be."""
+    if args.own:
+        return (
+            "A published curve has one generation and can't be compared with itself: name run folders or tables with "
+            "--self, or leave --self out."
+        )
+    if not args.tables:
+        return "There is only the anchor: name another curve with --published, or run folders or tables."
+    return "There is only the anchor in these tables: name runs of another codec, or use --self."
+
+
+def _codecs(records: pd.DataFrame | None) -> dict[str, list[str]]:
+    """The codecs of each dataset, those that --dataset leaves out too."""
+    if records is None:
+        return {}
+    return {str(dataset): list(part["codec"].unique()) for dataset, part in records.groupby("dataset", sort=False)}
+
+
+def _refuse_a_lone_table(records: pd.DataFrame, others: pd.DataFrame | None) -> None:
+    """Raise BenchError where a table that names no dataset would silently be compared with nothing."""
+    lone, datasets = _known(records, others, tables.UNKNOWN), set(records["dataset"])
+    if len(lone) == 1 and len(datasets) > 1:
+        where = " or ".join(sorted(datasets - {tables.UNKNOWN}))
+        raise BenchError(
+            f"{next(iter(lone))} is on '{tables.UNKNOWN}', as its table has no column dataset, and there is nothing to "
+            f"compare it with: give it a column dataset that says {where}, or choose one dataset with --dataset."
+        )
 
 
 def _published(names: list[str], datasets: list[str]) -> pd.DataFrame | None:
@@ -134,7 +173,13 @@ def _datasets(records: pd.DataFrame | None, wanted: str | None) -> list[str]:
 
 def _generations(args: argparse.Namespace, records: pd.DataFrame | None, others: pd.DataFrame | None) -> list[int]:
     if args.generation is None:
-        return [int(records["generation"].max()) if args.own and records is not None else 1]
+        last = int(records["generation"].max()) if args.own and records is not None else 1
+        if args.own and records is not None and last == 1:
+            raise BenchError(
+                "These tables hold generation 1 only, and --self compares later ones with it: run bench.reencode with "
+                "--generations 2 or more, or leave --self out."
+            )
+        return [last]
     try:
         generations = [int(text) for text in _split(args.generation)]
     except ValueError:
@@ -157,11 +202,10 @@ def _known(records: pd.DataFrame | None, others: pd.DataFrame | None, dataset: s
     return known
 
 
-def _tests(args: argparse.Namespace, known: dict[str, str], dataset: str) -> list[str]:
+def _tests(args: argparse.Namespace, known: dict[str, str], dataset: str, codecs: dict[str, list[str]]) -> list[str]:
     """The systems of --test; without it all."""
-    where = f"{dataset}; change it with --test"
-    names = _named(args.test or "", known)
-    return list(dict.fromkeys([system for name in names for system in named(name, known, where)] or known))
+    found = [named(name, known, dataset, "--test", codecs) for name in _named(args.test or "", known)]
+    return list(dict.fromkeys([system for one in found for system in one] or known))
 
 
 def _named(text: str, known: dict[str, str]) -> list[str]:
@@ -176,17 +220,22 @@ def _named(text: str, known: dict[str, str]) -> list[str]:
     return names
 
 
-def _pairs(args: argparse.Namespace, known: dict[str, str], dataset: str, generation: int) -> list[Pair]:
-    anchor = anchor_of(args.anchor, known, dataset)
+def _pairs(
+    args: argparse.Namespace, known: dict[str, str], dataset: str, generation: int, codecs: dict[str, list[str]]
+) -> list[Pair]:
+    anchor = anchor_of(args.anchor, known, dataset, codecs)
     # A published curve was coded once: it stands against later generations as what it is.
     at = 1 if anchor.startswith(published.PREFIX) else generation
-    return [Pair(dataset, test, generation, anchor, at) for test in _tests(args, known, dataset) if test != anchor]
+    tests = _tests(args, known, dataset, codecs)
+    return [Pair(dataset, test, generation, anchor, at) for test in tests if test != anchor]
 
 
-def _self_pairs(args: argparse.Namespace, known: dict[str, str], dataset: str, generation: int) -> list[Pair]:
+def _self_pairs(
+    args: argparse.Namespace, known: dict[str, str], dataset: str, generation: int, codecs: dict[str, list[str]]
+) -> list[Pair]:
     if args.anchor:
         raise BenchError("With --self each codec is its own anchor: leave out --anchor or --self.")
-    tests = [test for test in _tests(args, known, dataset) if not test.startswith(published.PREFIX)]
+    tests = [test for test in _tests(args, known, dataset, codecs) if not test.startswith(published.PREFIX)]
     return [Pair(dataset, test, generation, test, 1) for test in tests]
 
 

@@ -96,7 +96,8 @@ def _notes(part: pd.DataFrame) -> list[str]:
             about.setdefault(note, []).append(codec)
     every = part["codec"].nunique()
     return [
-        note if len(set(who)) == every else f"{', '.join(dict.fromkeys(who))}: {note}" for note, who in about.items()
+        note if len(set(who)) == every or note.startswith(f"{who[0]}: ") else f"{', '.join(dict.fromkeys(who))}: {note}"
+        for note, who in about.items()
     ]
 
 

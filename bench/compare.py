@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from bench.bd import BDResult, bd_psnr, bd_rate
@@ -12,8 +13,10 @@ from bench.bootstrap import bd_rate_interval
 from bench.codec import BenchError
 from bench.published import PREFIX
 from bench.rd import curve
+from bench.tables import UNKNOWN, only_means
 
 KEYS = ["dataset", "system", "generation"]
+AS_GIVEN = "MS-SSIM as dB of the mean, since one side is given so"
 
 
 class Pair(NamedTuple):
@@ -26,13 +29,17 @@ class Pair(NamedTuple):
     anchor_generation: int
 
 
-def named(name: str, known: Mapping[str, str], where: str) -> list[str]:
+def named(
+    name: str, known: Mapping[str, str], dataset: str, option: str, others: Mapping[str, Sequence[str]] | None = None
+) -> list[str]:
     """Systems meant by a name: itself, or all systems of that codec; measured ones before published ones.
 
     Args:
         name: as the user typed it.
         known: system to codec of what takes part.
-        where: ends the sentence that says what there is.
+        dataset: that they are on.
+        option: that the name was given by.
+        others: codecs of the tables by dataset, to say where a codec is instead.
 
     Raises:
         BenchError: there is none.
@@ -41,18 +48,34 @@ def named(name: str, known: Mapping[str, str], where: str) -> list[str]:
         return [name]
     found = [system for system, codec in known.items() if codec == name]
     if not found:
-        raise BenchError(f"No codec {name!r} in these tables, only {', '.join(known)} on {where}.")
+        there = ", ".join(known)
+        where = [other for other, codecs in (others or {}).items() if name in codecs and other != dataset]
+        if not where:
+            raise BenchError(f"No codec {name!r} in these tables, only {there} on {dataset}; change it with {option}.")
+        told = " or ".join(other for other in [*where, dataset] if other != UNKNOWN)
+        hint = f"a table without a column dataset is on '{UNKNOWN}', give it one that says {told}"
+        raise BenchError(
+            f"Codec {name!r} is on {_quoted(where)} and not on {dataset!r}, where there is only {there}: "
+            + (f"{hint}, or choose" if UNKNOWN in (dataset, *where) else "choose")
+            + f" one dataset with --dataset, or other codecs with {option}."
+        )
     return [system for system in found if not system.startswith(PREFIX)] or found
 
 
-def anchor_of(name: str | None, known: Mapping[str, str], dataset: str) -> str:
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+def anchor_of(
+    name: str | None, known: Mapping[str, str], dataset: str, others: Mapping[str, Sequence[str]] | None = None
+) -> str:
     """The system that others are compared with: the one named, else jpeg where it is there, else the first one.
 
-    Raises BenchError where the name means none, or several.
+    Arguments are those of ``named``. Raises BenchError where the name means none, or several.
     """
     if not name:
         return "jpeg" if "jpeg" in known else next(iter(known))
-    found = named(name, known, f"{dataset}; change it with --anchor")
+    found = named(name, known, dataset, "--anchor", others)
     if len(found) > 1:
         raise BenchError(f"{name!r} is one of {', '.join(found)}: name one of them with --anchor.")
     return found[0]
@@ -64,9 +87,11 @@ def compare(
     """BD-rate and BD-PSNR of every pair.
 
     Args:
-        means: rows of ``bench.rd.generation_means``, and of ``bench.published.load`` where published curves take part.
+        means: rows of ``bench.rd.generation_means``, and of ``bench.published.load`` where published curves take part;
+            a number of images that is not known is missing, as ``bench.rd.without_counts`` leaves it.
         pairs: what to compare.
-        metric: "psnr" or "ms_ssim_db". Where one side is published, MS-SSIM is compared as dB of the mean on both.
+        metric: "psnr" or "ms_ssim_db". Where one side is published, or has means only that were made so, MS-SSIM is
+            compared as dB of the mean on both.
         records: with a system each, of which the means are a part; by these the reason says where a system ends.
 
     Returns:
@@ -90,12 +115,15 @@ def with_intervals(table: pd.DataFrame, records: pd.DataFrame, metric: str, resa
         resamples: draws of the bootstrap.
         seed: of the draws.
     """
+    given = set(records.loc[only_means(records), ["dataset", "system"]].itertuples(index=False, name=None))
     bounds = []
     for row in table.to_dict("records"):
         sides = [(row["anchor"], row["anchor_generation"]), (row["codec"], row["generation"])]
         low, high, why = None, None, ""
         if any(system.startswith(PREFIX) for system, _ in sides):
             why = "published curves have no per-image values"
+        elif without := [system for system, _ in sides if (row["dataset"], system) in given]:
+            why = f"{' and '.join(dict.fromkeys(without))} has no per-image values"
         elif pd.notna(row["bd_rate"]):
             here = records[records["dataset"] == row["dataset"]]
             interval = bd_rate_interval(here, *sides, metric=metric, resamples=resamples, seed=seed)
@@ -116,17 +144,42 @@ def columns(metric: str = "psnr") -> list[str]:
     return [*names, *values, *overlap, "reason", "notes"]
 
 
+def axis(metric: str, parts: Iterable[pd.DataFrame]) -> str:
+    """The column that systems are compared by: dB of the mean MS-SSIM where one of them has no other, else the metric.
+
+    Args:
+        metric: "psnr" or "ms_ssim_db".
+        parts: means of each system, as for ``compare``.
+    """
+    of_mean = "ms_ssim_db_of_mean"
+    alike = (
+        np.allclose(part[metric], part[of_mean]) for part in parts if _is_published(part) or _is_given(part)
+    )  # a mean of decibels lies above the decibels of the mean
+    return of_mean if metric == "ms_ssim_db" and any(alike) else metric
+
+
+def _is_published(part: pd.DataFrame) -> bool:
+    return bool(part["system"].str.startswith(PREFIX).any())
+
+
+def _is_given(part: pd.DataFrame) -> bool:
+    """Whether these are means over images that the table doesn't name."""
+    return not part.empty and not _is_published(part) and bool(part["images"].isna().all())
+
+
 def _row(means: pd.DataFrame, pair: Pair, metric: str, every: pd.DataFrame) -> dict[str, object]:
     here = means[means["dataset"] == pair.dataset]
     sides = [(pair.anchor, pair.anchor_generation), (pair.test, pair.generation)]
     parts = [here[(here["system"] == system) & (here["generation"] == generation)] for system, generation in sides]
     published = [system.startswith(PREFIX) for system, _ in sides]
-    column = "ms_ssim_db_of_mean" if metric == "ms_ssim_db" and any(published) else metric
+    given = [_is_given(part) for part in parts]
+    column = axis(metric, parts)
     images = [int(part["images"].max()) if part["images"].notna().any() else 0 for part in parts]
 
     row: dict[str, object] = {"dataset": pair.dataset, "codec": pair.test, "generation": pair.generation}
     row |= {"anchor": pair.anchor, "anchor_generation": pair.anchor_generation, "metric": column}
-    row |= {"points": len(parts[1]), "anchor_points": len(parts[0]), "images": images[1] or images[0] or None}
+    row |= {"points": len(parts[1]), "anchor_points": len(parts[0])}
+    row |= {"images": None if any(given) else images[1] or images[0] or None}
     for (system, generation), part in zip(sides, parts, strict=True):
         if part.empty:
             there = every.loc[(every["dataset"] == pair.dataset) & (every["system"] == system), "generation"]
@@ -147,10 +200,12 @@ def _row(means: pd.DataFrame, pair: Pair, metric: str, every: pd.DataFrame) -> d
     notes = list(rate.notes)
     for is_published, part, system in zip(published, parts, (pair.anchor, pair.test), strict=True):
         notes += [f"{system}: {text}" for text in part["problem"].unique() if text] if is_published else []
+    for is_given, system in zip(given, (pair.anchor, pair.test), strict=True):
+        notes += [f"{system}: means as given, over images that its table does not name"] if is_given else []
     if any(published) and all(images) and images[0] != images[1]:
         notes.append(f"{images[0]} images in the anchor's means, {images[1]} in the test's")
     if column != metric:
-        notes.append("MS-SSIM as dB of the mean, since one side is published so")
+        notes.append("MS-SSIM as dB of the mean, since one side is published so" if any(published) else AS_GIVEN)
     return row | {"notes": "; ".join(notes)}
 
 

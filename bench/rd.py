@@ -15,6 +15,7 @@ import pandas as pd
 from bench.bd import Curve
 from bench.codec import BenchError
 from bench.metrics import ms_ssim_db_of
+from bench.tables import only_means
 
 METRICS = ("psnr", "ms_ssim_db")
 AVERAGE = "mean of per-image values"
@@ -156,7 +157,8 @@ def common_images(records: pd.DataFrame, generation: int | None = None, metric: 
 
     An image whose chain failed, is missing, ends before others of its operating point, or has no ``metric`` at one
     operating point is dropped for all of them. An operating point that has no image at all (a rate out of the codec's
-    reach) is dropped as a point instead.
+    reach) is dropped as a point instead. Systems of which there are means only (``bench.tables.only_means``) take no
+    part in this: nobody knows their images.
 
     Args:
         records: as from ``bench.tables.read``.
@@ -172,14 +174,20 @@ def common_images(records: pd.DataFrame, generation: int | None = None, metric: 
         short = ends < rows.groupby(POINT)["generation"].transform("max")
         why = why.where(bad | ~short, "its chain ends at generation " + ends.astype(str))
         bad |= short
+    given = only_means(records)
     chains = (
-        rows.assign(bad=bad, why=why.where(bad, ""))
+        rows.assign(bad=bad, why=why.where(bad, ""), given=given)
         .sort_values(["bad", "generation"], ascending=[False, True], kind="stable")
-        .groupby([*POINT, "image"], sort=True)[["bad", "why"]]
+        .groupby([*POINT, "image"], sort=True)[["bad", "why", "given"]]
         .first()
     )
     dropped, keep_images, keep_points = [], [], []
-    for dataset, part in chains.groupby(level="dataset"):
+    for (*point, _), mean in chains[chains["given"]].iterrows():
+        if mean["bad"]:
+            dropped.append((point[0], "", *point[1:], mean["why"]))
+        else:
+            keep_points.append(tuple(point))
+    for dataset, part in chains[~chains["given"]].groupby(level="dataset"):
         state = part.droplevel("dataset")["bad"].unstack("image").astype("boolean")
         good = ~state.fillna(True).astype(bool)  # a chain that isn't there is as good as failed
         whole = good.any(axis=1)
@@ -195,7 +203,7 @@ def common_images(records: pd.DataFrame, generation: int | None = None, metric: 
         keep_images += [(dataset, image) for image in good.columns[good[whole].all(axis=0) & whole.any()]]
     by_image = pd.MultiIndex.from_frame(records[["dataset", "image"]]).isin(keep_images) if keep_images else False
     by_point = pd.MultiIndex.from_frame(records[POINT]).isin(keep_points) if keep_points else False
-    kept = records[np.broadcast_to(by_image & by_point, len(records))]
+    kept = records[np.broadcast_to((by_image | given.to_numpy()) & by_point, len(records))]
     return Common(kept, pd.DataFrame(dropped, columns=["dataset", "image", "system", "schedule", "reason"]))
 
 
@@ -223,6 +231,16 @@ def generation_means(records: pd.DataFrame) -> pd.DataFrame:
     means.insert(0, "codec", groups["codec"].first())
     means = means.assign(**_lossy(table), average=AVERAGE)
     return means.reset_index()
+
+
+def without_counts(table: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+    """A table of means whose numbers of images are missing where ``records``, of which it is, hold means only."""
+    given = records.loc[only_means(records), ["dataset", "system"]].drop_duplicates()
+    if given.empty or table.empty:
+        return table
+    unknown = pd.MultiIndex.from_frame(table[["dataset", "system"]]).isin(pd.MultiIndex.from_frame(given))
+    counts = [name for name in ("images", "drop_images") if name in table]
+    return table.assign(**{name: table[name].astype("Int64").mask(unknown) for name in counts})
 
 
 def _mean(groups: pd.api.typing.DataFrameGroupBy, name: str) -> pd.Series:

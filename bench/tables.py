@@ -22,6 +22,12 @@ MAX_ROWS = 10_000_000
 FILES = ("generations.parquet", "generations.csv")
 """The table inside a run folder; the first one found is read."""
 
+UNKNOWN = "unknown"
+"""The dataset of a table that names none."""
+
+MEAN = "mean"
+"""The image of a table that names none: its values are means, over images that nobody knows."""
+
 # Text that looks like a number (an identity "00123456", an image "01") must stay text; codec "null" is not missing.
 _TEXT = {column.name: "str" for column in COLUMNS if column.type == "string"}
 # Newer pandas reads floats exactly by itself, and warns where it is told to.
@@ -36,7 +42,7 @@ def read(paths: Iterable[str | Path]) -> pd.DataFrame:
     Args:
         paths: run folders (with ``generations.parquet`` or ``.csv`` in them), parquet files or CSV files. A table made
             elsewhere needs ``codec``, ``bpp`` and ``psnr`` (or ``mse``); what else is missing is filled in: one dataset
-            "unknown", one image "mean", generation 1, each row of a codec a point of its curve.
+            "unknown", one image "mean" (see ``only_means``), generation 1, each row of a codec a point of its curve.
 
     Returns:
         Rows with the columns of ``bench.columns``. A record found twice stands once.
@@ -52,6 +58,19 @@ def read(paths: Iterable[str | Path]) -> pd.DataFrame:
     if joined.empty:
         raise BenchError("The tables have no records: run bench.reencode first.")
     return _without_repeats(joined)
+
+
+def only_means(records: pd.DataFrame) -> pd.Series:
+    """Which rows are of a system that a dataset has means of and no images, as where a table was made elsewhere.
+
+    Args:
+        records: as from ``read``, with a system each.
+
+    Returns:
+        A bool for each row.
+    """
+    mean = (records["image"] == MEAN) & (records["image_id"] == "")
+    return mean.groupby([records["dataset"], records["system"]]).transform("all").astype(bool)
 
 
 def _read_one(path: Path) -> pd.DataFrame:
@@ -100,7 +119,7 @@ def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             table[column] = _number(table, column, path)
     if "ms_ssim_db" not in table and "ms_ssim" in table:
         table["ms_ssim_db"] = ms_ssim_db_of(table["ms_ssim"])
-    defaults = {"dataset": "unknown", "image": "mean", "generation": 1, "carrier": "uint8", "status": "ok"}
+    defaults = {"dataset": UNKNOWN, "image": MEAN, "generation": 1, "carrier": "uint8", "status": "ok"}
     for column, value in defaults.items():
         if column not in table:
             table[column] = value

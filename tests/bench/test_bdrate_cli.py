@@ -262,6 +262,63 @@ def test_a_table_made_elsewhere_needs_codec_bpp_and_psnr_only(tmp_path, capsys):
     assert (row["dataset"], row["anchor"]) == ("unknown", "a")
 
 
+def means_of(codec):
+    """Means of a codec as its authors would tell them: the columns that a table of one's own needs."""
+    made = table(codec, generations=1).groupby("quality")[["bpp", "psnr"]].mean()
+    return made.reset_index().assign(codec="MyNet", dataset="kodak")
+
+
+def test_means_of_ones_own_stand_beside_measured_codecs_and_leave_their_images_alone(runs, capsys):
+    means_of("iat").to_csv(runs / "own.csv", index=False)
+    argv = [runs / "own.csv", runs / "webp", runs / "jpeg", "--bootstrap", "100"]
+    found = rows(capsys, *argv)
+    assert found["MyNet", 1]["bd_rate"] == pytest.approx(-50, abs=1e-6)
+    assert (found["MyNet", 1]["images"], found["webp", 1]["images"]) == (None, 6)
+    assert (found["MyNet", 1]["bd_rate_low"], found["webp", 1]["bd_rate_low"]) == (None, pytest.approx(-20))
+    notes = (
+        "MyNet: means as given, over images that its table does not name; no interval: MyNet has no per-image values"
+    )
+    assert (found["MyNet", 1]["notes"], found["webp", 1]["notes"]) == (notes, "")
+    against = rows(capsys, *argv, "--anchor", "MyNet")
+    assert against["jpeg", 1]["bd_rate"] == pytest.approx(100, abs=1e-6)
+    assert (against["jpeg", 1]["images"], against["jpeg", 1]["notes"]) == (None, notes)
+    assert main([str(word) for word in argv]) == 0
+    text = capsys.readouterr().out
+    assert "\n  MyNet: means as given, over images" in text
+    assert "Left out" not in text
+
+
+def test_a_point_that_means_lack_is_left_out_alone(runs, capsys):
+    own = means_of("iat")
+    own.loc[own["quality"] == 30, "psnr"] = np.nan
+    own.to_csv(runs / "own.csv", index=False)
+    argv = [str(runs / "own.csv"), str(runs / "jpeg")]
+    row = rows(capsys, *argv)["MyNet", 1]
+    assert (row["points"], row["anchor_points"]) == (4, 5)
+    assert main(argv) == 0
+    assert "Left out on every image of kodak: MyNet, quality 30: no psnr\n" in capsys.readouterr().out
+
+
+def test_means_of_ones_own_have_the_generations_that_they_have(runs, capsys):
+    means_of("iat").to_csv(runs / "own.csv", index=False)
+    found = rows(capsys, runs / "own.csv", runs / "jpeg", runs / "webp", "--generation", "3")
+    assert found["MyNet", 3]["reason"] == "MyNet has no generation 3, its last is 1"
+    assert found["webp", 3]["images"] == 6
+
+
+@pytest.mark.parametrize(
+    ("given", "column", "note"), [("ms_ssim", "ms_ssim_db_of_mean", True), ("ms_ssim_db", "ms_ssim_db", False)]
+)
+def test_ms_ssim_of_ones_own_means_is_compared_as_it_was_averaged(runs, capsys, given, column, note):
+    own = means_of("iat")
+    own[given] = table("iat", generations=1).groupby("quality")[given].mean().to_numpy()
+    own.to_csv(runs / "own.csv", index=False)
+    row = rows(capsys, runs / "own.csv", runs / "jpeg", "--metric", "ms_ssim_db")["MyNet", 1]
+    assert row["metric"] == column
+    assert row["bd_rate"] == pytest.approx(-50, abs=1e-6)
+    assert ("MS-SSIM as dB of the mean, since one side is given so" in row["notes"]) == note
+
+
 def test_identities_that_look_like_numbers_survive_csv(tmp_path, capsys):
     for number, (codec, identity) in enumerate((("jpeg", "00000123"), ("jpeg", "123"), ("webp", "1e5"))):
         table(codec, codec_id=identity).to_csv(tmp_path / f"{number}.csv", index=False)
@@ -314,6 +371,26 @@ def test_list_published(capsys):
         ),
         (["{runs}/jpeg", "--test", "vtm"], "change it with --test"),
         (["{runs}/jpeg"], "There is only the anchor in these tables"),
+        (["--dataset", "kodak", "--published", "vtm"], "There is only the anchor: name another curve with --published"),
+        (["--dataset", "kodak", "--published", "vtm", "--self"], "A published curve has one generation and can't be"),
+        (["{runs}/once.csv", "--self"], "These tables hold generation 1 only, and --self compares later ones with it"),
+        (
+            ["{runs}/mine.csv", "{runs}/jpeg", "--test", "MyNet"],
+            "MyNet is on 'unknown', as its table has no column dataset, and there is nothing to compare it with: give "
+            "it a column dataset that says kodak, or choose one dataset with --dataset.",
+        ),
+        (["{runs}/mine.csv", "{runs}/jpeg"], "give it a column dataset that says kodak"),
+        (
+            ["{runs}/mine.csv", "{runs}/jpeg", "--test", "MyNet", "--dataset", "kodak"],
+            "Codec 'MyNet' is on 'unknown' and not on 'kodak', where there is only jpeg: a table without a column "
+            "dataset is on 'unknown', give it one that says kodak, or choose one dataset with --dataset, or other "
+            "codecs with --test.",
+        ),
+        (
+            ["{runs}/clic.csv", "{runs}/jpeg", "--anchor", "jpeg"],
+            "Codec 'jpeg' is on 'kodak' and not on 'clic', where there is only MyNet: choose one dataset with "
+            "--dataset, or other codecs with --anchor.",
+        ),
         (["{runs}/jpeg", "--self", "--anchor", "jpeg"], "With --self"),
         (["{runs}/jpeg", "--generation", "0"], "--generation takes whole numbers from 1"),
         (["{runs}/jpeg", "--generation", "x"], "--generation takes whole numbers from 1"),
@@ -345,6 +422,9 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(runs, capsys, argv, sentence)
     (runs / "words.csv").write_text("codec,bpp,psnr\njpeg,0.5,good\n")
     (runs / "empty.csv").write_text("")
     (runs / "no.parquet").write_bytes(b"not parquet")
+    table("jpeg", generations=1).to_csv(runs / "once.csv", index=False)
+    means_of("iat").drop(columns="dataset").to_csv(runs / "mine.csv", index=False)
+    means_of("iat").assign(dataset="clic").to_csv(runs / "clic.csv", index=False)
     other = table("jpeg")
     other.assign(bytes=1).to_csv(runs / "other.csv", index=False)
     other.assign(image_id="else").to_csv(runs / "pixels.csv", index=False)
