@@ -19,9 +19,19 @@ from bench.bd import auc_table
 from bench.bootstrap import resample_count
 from bench.cli import OK, Parser, positive_int, run, whole_number
 from bench.codec import BenchError
-from bench.compare import Pair, anchor_of, compare, with_intervals
+from bench.compare import Pair, anchor_of, axis, compare, with_intervals
 from bench.generation_loss import loss_table
-from bench.rd import AVERAGE, METRICS, common_images, curve, generation_means, label, left_out, systems
+from bench.rd import (
+    AVERAGE,
+    METRICS,
+    common_images,
+    curve,
+    generation_means,
+    label,
+    left_out,
+    systems,
+    without_counts,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,18 +80,20 @@ def summarise(
             f"No image has {metric} of all codecs up to generation {last}; choose another --generation or --metric. "
             f"{first}."
         )
-    means = generation_means(common.records)
+    means = without_counts(generation_means(common.records), common.records)
+    others = {str(dataset): list(part["codec"].unique()) for dataset, part in means.groupby("dataset")}
     generations = list(dict.fromkeys([1, last]))
     areas, against, own = [], [], []
     for dataset, mine in means.groupby("dataset", sort=True):
         names = list(dict.fromkeys(mine["system"]))
-        first = anchor_of(anchor, dict(zip(mine["system"], mine["codec"], strict=True)), str(dataset))
+        first = anchor_of(anchor, dict(zip(mine["system"], mine["codec"], strict=True)), str(dataset), others)
+        column = axis(metric, [part for _, part in mine.groupby("system")])
         for generation in generations:
-            curves = {name: curve(mine, str(dataset), name, generation, metric) for name in names}
+            curves = {name: curve(mine, str(dataset), name, generation, column) for name in names}
             table = auc_table(curves)
             table.insert(0, "dataset", dataset)
             table.insert(2, "generation", generation)
-            areas.append(table.assign(metric=metric, average=AVERAGE))
+            areas.append(table.assign(metric=column, average=AVERAGE))
             against += [Pair(str(dataset), name, generation, first, generation) for name in names if name != first]
         own += [Pair(str(dataset), name, last, name, 1) for name in names if last > 1]
 
@@ -89,7 +101,8 @@ def summarise(
         table = compare(means, pairs, metric).assign(average=AVERAGE)
         return table if resamples is None else with_intervals(table, common.records, metric, resamples, seed)
 
-    found = {"points": loss_table(common.records, last), "auc": pd.concat(areas, ignore_index=True)}
+    points = without_counts(loss_table(common.records, last), common.records)
+    found = {"points": points, "auc": pd.concat(areas, ignore_index=True)}
     return found | {"bd_rate": bd_rates(against), "bd_rate_own": bd_rates(own)}, common.dropped
 
 

@@ -61,20 +61,23 @@ def _points(table: pd.DataFrame) -> list[Column]:
         Column("schedule", "", lambda row: row["schedule"].replace(":", " ")),
         Column("rate", "bpp", _number("bpp_1", ".3f")),
         Column("PSNR", "dB", _number("psnr_1", ".2f")),
+        *(_losses(table) if (table["generation"] > 1).any() else []),
+        Column("shift R G B", "levels", _shift),
+        Column("largest shift", "levels", _number("shift_max", ".2f")),
+        Column("colour difference", "CIEDE2000", _number("delta_e", ".2f")),
+    ]
+
+
+def _losses(table: pd.DataFrame) -> list[Column]:
+    """What became of generation 1 at N: of one generation nothing was measured that could stand here."""
+    return [
         Column("rate at N", "bpp", _number("bpp_N", ".3f")),
         Column("PSNR at N", "dB", _number("psnr_N", ".2f")),
         Column("drop", "dB", _number("drop", ".2f")),
         Column("MS-SSIM drop", "dB", _number("drop_ms_ssim_db", ".2f")),
-        *([Column("drop over", "images", lambda row: str(row["drop_images"]))] if _lossless(table) else []),
+        *([Column("drop over", "images", _number("drop_images", "d"))] if _lossless(table) else []),
         *(Column(f"half-life {loss:g} dB", "generations", _half_life(loss)) for loss in HALF_LIVES),
-        Column(
-            "fixed points",
-            "of images",
-            lambda row: "n/a" if pd.isna(row["fixed_point"]) else f"{row['fixed_point']:.0%}",
-        ),
-        Column("shift R G B", "levels", _shift),
-        Column("largest shift", "levels", _number("shift_max", ".2f")),
-        Column("colour difference", "CIEDE2000", _number("delta_e", ".2f")),
+        Column("fixed points", "of images", _number("fixed_point", ".0%")),
     ]
 
 
@@ -126,9 +129,9 @@ class Kind:
 
 
 def _over(table: pd.DataFrame) -> str:
-    counts = sorted({int(n) for n in table["images"].dropna()})
-    images = " or ".join(map(str, counts))
-    return f"{images} {'image' if counts == [1] else 'images'}, {AVERAGE}"
+    counts = [str(n) for n in sorted({int(n) for n in table["images"].dropna()})]
+    counts += ["an unknown number of"] if table["images"].isna().any() else []
+    return f"{' or '.join(counts)} {'image' if counts == ['1'] else 'images'}, {AVERAGE}"
 
 
 KINDS = {
@@ -142,7 +145,8 @@ FLAGGED = "* pchip and akima differ by more than one point: too few points, or a
 
 
 def _metric(table: pd.DataFrame) -> str:
-    return {"psnr": "PSNR", "ms_ssim_db": "MS-SSIM"}.get(table["metric"].iloc[0], table["metric"].iloc[0])
+    names = {"psnr": "PSNR", "ms_ssim_db": "MS-SSIM", "ms_ssim_db_of_mean": "MS-SSIM (dB of the mean)"}
+    return " and ".join(dict.fromkeys(names[metric] for metric in table["metric"]))
 
 
 def _cells(columns: list[Column], table: pd.DataFrame) -> tuple[list[Column], list[list[str]]]:
@@ -179,7 +183,8 @@ def _blocks(found: Mapping[str, pd.DataFrame]) -> list[Block]:
                 continue
             columns, rows = _cells(KINDS[name].columns(part), part)
             flagged = bool("flagged" in part and (part["flagged"] & part["bd_rate"].notna()).any())
-            note = FLAGGED if flagged else LOSSLESS if _lossless(part) else ""
+            loss = _lossless(part) and (part["generation"] > 1).any()
+            note = FLAGGED if flagged else LOSSLESS if loss else ""
             blocks.append(Block(name, title, columns, rows, note))
     return blocks
 

@@ -250,3 +250,36 @@ def test_errors_are_one_sentence_and_exit_code_2(path, capsys, arguments, senten
     said = capsys.readouterr().err
     assert sentence in said
     assert said.count("\n") == 1
+
+
+OWN = "dataset,codec,quality,bpp,psnr\n" + "".join(f"made_up,own,{n},{0.1 * 2**n},{30 + 3 * n}\n" for n in range(1, 6))
+
+
+def test_of_one_generation_no_loss_is_told(table, tmp_path, capsys):
+    (tmp_path / "own.csv").write_text(OWN)
+    assert main([str(tmp_path / "own.csv")]) == 0
+    alone = capsys.readouterr().out
+    table[table["generation"] == 1].to_csv(tmp_path / "once.csv", index=False)
+    assert main([str(tmp_path / "once.csv")]) == 0
+    for text in (alone, capsys.readouterr().out):
+        assert "PSNR" in text
+        assert not [word for word in ("> 1", "half-life", "drop", "fixed points", "at N") if word in text]
+
+
+def test_means_of_ones_own_have_no_number_of_images(path, tmp_path, capsys):
+    (tmp_path / "own.csv").write_text(OWN)
+    assert main([path, str(tmp_path / "own.csv"), "--anchor", "jpeg", "--out", str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    assert "made_up: operating points, N = 1; 6 or an unknown number of images, mean" in text
+    assert "own: means as given, over images that its table does not name" in text
+    assert "Left out" not in text
+    points = pd.read_csv(tmp_path / "out" / "points.csv").groupby("system")["images"]
+    assert points.max().dropna().to_dict() == {"b": 6, "jpeg": 6}
+
+
+def test_areas_of_ms_ssim_are_of_one_average(path, tmp_path, capsys):
+    own = OWN.splitlines()
+    lines = [own[0] + ",ms_ssim", *(f"{line},{1 - 0.1 / 2**n}" for n, line in enumerate(own[1:]))]
+    (tmp_path / "own.csv").write_text("\n".join(lines) + "\n")
+    assert main([path, str(tmp_path / "own.csv"), "--metric", "ms_ssim_db"]) == 0
+    assert "made_up: area under MS-SSIM (dB of the mean) over rate" in capsys.readouterr().out
