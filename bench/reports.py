@@ -131,8 +131,27 @@ def make(results: Results, say: Say) -> None:
     """Make the reports; of another table nothing stays that could pass for one of them."""
     for name in MADE if results.changed else ():
         (results.store.root / "figures" / name).unlink(missing_ok=True)
+    if results.published:
+        for sentence in _not_drawn(results):
+            say(sentence)
     for name in results.reports:
         REPORTS[name](results, say)
+
+
+def _not_drawn(results: Results) -> list[str]:
+    """Which of the published curves asked for stand in no report, and why."""
+    if not set(results.reports) & {"rd", "auc"}:
+        return ["No published curve is drawn: only the reports 'rd' and 'auc' have them beside ours."]
+    datasets = list(dict.fromkeys(results.table["dataset"]))
+    known = published.load(results.published).groupby("codec")["dataset"].unique()
+    asked = [name.removeprefix(published.PREFIX) for name in results.published]
+    lacking = {codec: ", ".join(known[codec]) for codec in asked if not set(known[codec]) & set(datasets)}
+    where = " or ".join(repr(name) for name in datasets)
+    return [
+        f"No published points of {' and '.join(codec for codec in lacking if lacking[codec] == there)} on {where} "
+        f"(there are some on {there}): none is drawn."
+        for there in dict.fromkeys(lacking.values())
+    ]
 
 
 def _by_generation(results: Results, rows: Sequence[int]) -> str:

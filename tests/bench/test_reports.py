@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from pngs import save_png
 from skimage.data import astronaut
@@ -206,3 +207,31 @@ def test_of_one_generation_each_curve_is_drawn_once(start, drawn, monkeypatch):
 def test_where_there_is_no_curve_none_is_drawn(start, more, tmp_path):
     assert start(*more, "--quiet") == 0
     assert not (tmp_path / "run" / "figures" / "rd.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "curves", "datasets", "sentences"),
+    [
+        (["auc"], ["vtm"], ["kodak"], []),
+        (["auc"], [], ["kodim23"], []),
+        (["rd"], ["vtm"], ["kodim23", "kodak"], []),
+        (
+            ["generations", "rd"],
+            ["vtm", "published:hm", "iat2022"],
+            ["kodim23"],
+            [
+                "No published points of vtm and hm on 'kodim23' (there are some on clic2020-mobile, "
+                "clic2020-professional, kodak): none is drawn.",
+                "No published points of iat2022 on 'kodim23' (there are some on kodak): none is drawn.",
+            ],
+        ),
+        (["rd_last"], ["vtm"], ["kodak"], ["No published curve is drawn: only the reports 'rd' and 'auc' have them"]),
+    ],
+)
+def test_published_curves_that_are_not_drawn_are_named(monkeypatch, names, curves, datasets, sentences):
+    monkeypatch.setattr(reports, "REPORTS", dict.fromkeys(reports.REPORTS, lambda *_: None))
+    table = pd.DataFrame({"dataset": datasets})
+    said = []
+    reports.make(reports.Results(table, [], None, False, tuple(names), tuple(curves)), said.append)
+    assert len(said) == len(sentences)
+    assert all(one.startswith(sentence) for one, sentence in zip(said, sentences, strict=True))
