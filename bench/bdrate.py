@@ -20,6 +20,7 @@ from bench.codec import BenchError
 from bench.columns import NAMES
 from bench.compare import Pair, anchor_of, compare, named, with_intervals
 from bench.rd import METRICS, Common, common_images, generation_means, left_out, systems, without_counts
+from bench.versions import Version, versions
 
 EXAMPLES = """examples:
   python -m bench.bdrate results/runs/jpeg-* results/runs/iat-* --anchor jpeg
@@ -36,10 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.list_published:
         _write(published_list(published.names(args.dataset), args.verbose), args.output)
         return OK
-    result, dropped = _compare(args)
-    _write(render(result, dropped, args.format), args.output)
+    result, dropped, several = _compare(args)
+    _write(render(result, dropped, args.format, several), args.output)
     if args.format == "csv":
-        for line in left_out(dropped):
+        for line in [*map(str, several), *left_out(dropped)]:
             print(line, file=sys.stderr)
     return OK
 
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _compare(args: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _compare(args: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame, list[Version]]:
     names = [name for text in args.published for name in _split(text)]
     names += [name for name in _split(args.anchor) + _split(args.test) if name.startswith(published.PREFIX)]
     if not args.tables and not names:
@@ -108,7 +109,9 @@ def _compare(args: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
     if not filled:
         raise BenchError(_nothing(args))
     lost = pd.concat(dropped, ignore_index=True).drop_duplicates(["dataset", "image", "system", "schedule", "reason"])
-    return pd.concat(filled, ignore_index=True), lost
+    result = pd.concat(filled, ignore_index=True)
+    shown = [*result["codec"], *result["anchor"]]
+    return result, lost, [] if records is None else versions(args.tables, records, shown)
 
 
 def _nothing(args: argparse.Namespace) -> str:

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from bench.rd import AVERAGE, left_out
+from bench.versions import Version
 
 FORMATS = ("text", "csv", "json")
 
 
-def render(result: pd.DataFrame, dropped: pd.DataFrame, form: str) -> str:
+def render(result: pd.DataFrame, dropped: pd.DataFrame, form: str, several: Sequence[Version] = ()) -> str:
     """The table of ``bench.compare`` as text.
 
     Args:
         result: as from ``bench.compare.compare``, with or without an interval.
         dropped: as from ``bench.rd.common_images``.
-        form: one of FORMATS. JSON is an object with average, rows and dropped; missing values are null. CSV is the
-            rows alone.
+        form: one of FORMATS. JSON is an object with average, rows, dropped and versions; missing values are null. CSV
+            is the rows alone.
+        several: as from ``bench.versions.versions``.
     """
     if form == "csv":
         return result.to_csv(index=False)
     if form == "json":
         data = {"average": AVERAGE, "rows": _plain(result), "dropped": _plain(dropped)}
+        data["versions"] = [version._asdict() for version in several]
         return json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    return _text(result, dropped)
+    return _text(result, dropped, several)
 
 
 def published_list(listing: pd.DataFrame, sources: bool) -> str:
@@ -61,7 +65,7 @@ def _json_value(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
-def _text(result: pd.DataFrame, dropped: pd.DataFrame) -> str:
+def _text(result: pd.DataFrame, dropped: pd.DataFrame, several: Sequence[Version]) -> str:
     quality = next(name for name in result.columns if name.startswith("bd_") and not name.startswith("bd_rate"))
     blocks = []
     for dataset, part in result.groupby("dataset", sort=False):
@@ -80,6 +84,8 @@ def _text(result: pd.DataFrame, dropped: pd.DataFrame) -> str:
         if part["flagged"].any():
             lines.append("  * pchip and akima differ by more than one point: too few points, or a wavy curve.")
         blocks.append("\n".join(lines))
+    if several:
+        blocks.append("\n".join(map(str, several)))
     out = left_out(dropped)
     if out:
         blocks.append("\n".join(out[:20]))

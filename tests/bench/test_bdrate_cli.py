@@ -13,6 +13,7 @@ import pytest
 
 from bench import tables
 from bench.bdrate import main
+from bench.chain_state import identity_id
 from bench.cli import USER_ERROR, call
 from bench.codec import BenchError
 from bench.columns import frame
@@ -453,6 +454,30 @@ def test_an_ambiguous_anchor_is_asked_about(tmp_path, capsys):
         main([str(tmp_path / "one.csv"), str(tmp_path / "two.csv"), "--anchor", "jpeg"])
     row = rows(capsys, tmp_path / "one.csv", tmp_path / "two.csv", "--anchor", "jpeg [two]")
     assert set(row) == {("jpeg [one]", 1)}
+
+
+def test_versions_of_a_codec_are_told_apart_by_where_they_are_from(runs, capsys):
+    book = {"new": {"version": "2", "weights": {"sha256": "a" * 64}}, "old": {"version": "1", "device": "cpu"}}
+    ids = {name: identity_id("iat", identity) for name, identity in book.items()}
+    for name, identity in book.items():
+        (runs / name).mkdir()
+        table("iat", codec_id=ids[name]).to_parquet(runs / name / "generations.parquet")
+        codecs = [None, {"name": "iat"}, {"name": "iat", "identity": identity, "quality": 1}]
+        (runs / name / "run.json").write_text(json.dumps({"codecs": codecs}))
+    table("iat", codec_id="third").to_csv(runs / "third.csv", index=False)
+    argv = [str(runs / name) for name in ("jpeg", "new", "old", "third.csv")]
+    assert main(argv) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"iat [{ids['new']}]: {argv[1]}; device none, version 2, weights.sha256 {'a' * 12}" in lines
+    assert f"iat [{ids['old']}]: {argv[2]}; device cpu, version 1, weights.sha256 none" in lines
+    assert f"iat [third]: {argv[3]}" in lines
+    assert main([*argv, "--format", "csv"]) == 0
+    assert f"iat [third]: {argv[3]}\n" in capsys.readouterr().err
+    assert main([*argv, "--format", "json", "--test", f"iat [{ids['old']}]"]) == 0
+    told = json.loads(capsys.readouterr().out)["versions"]
+    assert [(one["codec"], one["codec_id"], one["tables"]) for one in told] == [("iat", ids["old"], [argv[2]])]
+    assert main(argv[:2]) == 0
+    assert str(runs) not in capsys.readouterr().out
 
 
 def test_it_runs_as_a_module():
