@@ -16,6 +16,7 @@ from baselines.learned.arithmetic import float32_convolutions
 from baselines.learned.config import ModelConfig, choose
 from baselines.learned.device import check_device, missing
 from baselines.learned.files import located, nearest
+from baselines.learned.lagrangian import THETA
 from baselines.learned.model import LatentModel
 from baselines.learned.system import System, system
 from baselines.training.arguments import VARIANTS, parser
@@ -23,7 +24,6 @@ from baselines.training.beginning import continued, earlier, take_entropy, take_
 from baselines.training.card import card
 from baselines.training.data import files_in, load_photographs
 from baselines.training.loop import Trainer
-from baselines.training.losses import THETA
 from baselines.training.options import Budget, TrainingOptions
 from baselines.training.state import alone_in, restore
 from bench.cli import INTERRUPTED, OK, run

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from baselines.iat.activation import ActivationTransform
 from baselines.iat.model import IAT
 from baselines.inn.start import orthonormal_start, quantiser_gain
-from baselines.training.losses import TAU, THETA
+from baselines.learned.lagrangian import TAU, THETA
 
 
 @torch.no_grad()

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from baselines.entropy.prior import LatentPrior
 from baselines.inn.precision import exact
-from baselines.training.identity import as_pixels, latent_deviation
-from baselines.training.jacobian import quantisation_noise
+from baselines.learned.identity import as_pixels, latent_deviation
+from baselines.learned.jacobian import quantisation_noise
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Forward:
         y_bits, z_bits: (B,) each, bits of latents and hyper-latents.
         y: latents, not quantised.
         noise_power: (B,), where x_hat was made of y instead of y_hat: the mean squared error that rounding would add.
-        deviation: (B,), where it was asked for: see ``baselines.training.identity``.
+        deviation: (B,), where it was asked for: see ``baselines.learned.identity``.
     """
 
     x_hat: Tensor
@@ -93,7 +93,7 @@ class LatentModel(nn.Module, ABC):
             noise: see ``LatentPrior.bits_given``. The decoder always sees rounded latents, with straight-through
                 gradients.
             distortion: ``mse``, or ``jacobian``: x_hat is made of latents that are not rounded, and ``noise_power``
-                tells what rounding would add; see ``baselines.training.jacobian``.
+                tells what rounding would add; see ``baselines.learned.jacobian``.
             identity: code the decoded image again, for ``deviation``; not with ``jacobian``.
         """
         prepared = self.prepare(level, (x.shape[2], x.shape[3]))

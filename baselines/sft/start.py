@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from baselines.inn.start import quantiser_gain
+from baselines.learned.lagrangian import TAU, THETA
 from baselines.sft.hyperstart import expect
 from baselines.sft.layers import GDN1, FeatureTransform, TransformedBlock
 from baselines.sft.model import CARRIERS, SFT
 from baselines.sft.wiring import UNIT, pass_first, read_level, zero
-from baselines.training.losses import TAU, THETA
 
 GREY = 0.5
 """Taken off first and put back last: the smaller the local means, the less a step of training can spoil them."""

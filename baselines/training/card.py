@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from baselines.training.identity import FREE
+from baselines.learned.identity import FREE
+from baselines.learned.lagrangian import TAU, THETA
 from baselines.training.loop import Trainer
-from baselines.training.losses import TAU, THETA
 from bench import provenance
 
 LOSS = f"bpp + 255^2 mean(Lambda (x - x_hat)^2), Lambda = {THETA} exp({TAU} L)"

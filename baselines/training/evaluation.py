@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from baselines.learned.identity import as_pixels
 from baselines.learned.model import LatentModel
-from baselines.training.identity import as_pixels
 
 LATER = 5
 """The generation that is looked at beside the first."""

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from baselines.learned.lagrangian import level_of
 from baselines.learned.model import LatentModel
 from baselines.training.data import Photographs
 from baselines.training.evaluation import evaluate
 from baselines.training.live import LiveLine
-from baselines.training.losses import level_of, rate, rate_distortion
+from baselines.training.losses import rate, rate_distortion
 from baselines.training.maps import quality_maps
 from baselines.training.options import Budget, TrainingOptions
 from baselines.training.pool import LatentPool, coded_once

@@ -7,22 +7,9 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
-THETA = 0.0012
-TAU = 4.382
-"""Lambda = theta exp(tau L), as in the IAT paper; L = 0 gives 0.0012, L = 1 gives 0.096."""
-
-
-def lagrangian(level: Tensor | float) -> Tensor:
-    """Lambda = theta exp(tau L) for a quality map or level in [0, 1]."""
-    return THETA * torch.exp(TAU * torch.as_tensor(level))
-
-
-def level_of(multiplier: float) -> float:
-    """The L at which Lambda is ``multiplier``: how a model of one rate is trained with the loss of all."""
-    return math.log(multiplier / THETA) / TAU
+from baselines.learned.lagrangian import TAU, THETA, lagrangian
 
 
 def rate_distortion(
@@ -43,8 +30,8 @@ def rate_distortion(
         balance: b; each sample's loss is multiplied by (mean Lambda / geometric mean of its range)^-b, so that high
             levels do not drown low ones. 0 is the papers' loss.
         noise_power: (B,), mean squared error that quantisation adds, where x_hat was made without it: see
-            ``jacobian.quantisation_noise``.
-        deviation: (B,), what else is added to the loss, weighted already: see ``identity``.
+            ``learned.jacobian``.
+        deviation: (B,), what else is added to the loss, weighted already: see ``learned.identity``.
 
     Returns:
         loss, mean bpp, mean squared error per sample (B,).

@@ -34,9 +34,9 @@ class TrainingOptions:
             sums stay in float32 (``baselines.inn.precision``). By default where the device has instructions for it.
         seed: of crops, maps and initial weights.
         lagrangian: lambda of a single-rate model, ``--lambda``; 0 trains a variable-rate one on quality maps.
-        distortion: ``mse`` of the reconstruction from rounded latents, or ``jacobian``: see ``training.jacobian``.
+        distortion: ``mse`` of the reconstruction from rounded latents, or ``jacobian``: see ``learned.jacobian``.
         identity: weight, in bits a squared step, of what latents deviate by when the decoded image is coded again: see
-            ``training.identity``. 0 leaves the second coding out.
+            ``learned.identity``. 0 leaves the second coding out.
         only: what is trained, as beginnings of names of parameters, separated by commas; empty: everything.
     """
 

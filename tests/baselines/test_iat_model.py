@@ -13,7 +13,7 @@ from baselines.iat.config import COMPACT, PAPER, IATConfig, preset
 from baselines.iat.model import IAT
 from baselines.iat.official import config_of, from_official, read
 from baselines.iat.start import set_gain, start
-from baselines.training.losses import TAU, THETA
+from baselines.learned.lagrangian import TAU, THETA
 from bench.codec import BenchError
 
 

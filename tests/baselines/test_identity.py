@@ -14,9 +14,9 @@ from tiny_training import OPTIONS, TINY, draw_photographs
 from baselines.checkpoint import load_checkpoint
 from baselines.iat.config import PRESETS
 from baselines.iat.model import IAT
+from baselines.learned.identity import as_pixels, latent_deviation
 from baselines.train import main
 from baselines.training.data import load_photographs
-from baselines.training.identity import as_pixels, latent_deviation
 from baselines.training.loop import Trainer
 from baselines.training.losses import rate_distortion
 from bench.chain import run_chain

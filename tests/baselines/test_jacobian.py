@@ -7,8 +7,9 @@ import torch
 
 from baselines.ainn.config import AINNConfig
 from baselines.ainn.model import AINN
-from baselines.training.jacobian import quantisation_noise
-from baselines.training.losses import level_of, rate_distortion
+from baselines.learned.jacobian import quantisation_noise
+from baselines.learned.lagrangian import level_of
+from baselines.training.losses import rate_distortion
 
 TINY = AINNConfig(
     latent=24,

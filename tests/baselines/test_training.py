@@ -13,13 +13,14 @@ from tiny_training import OPTIONS, TINY, draw_photographs
 from baselines.checkpoint import load_checkpoint
 from baselines.iat.config import PRESETS
 from baselines.iat.model import IAT
+from baselines.learned.lagrangian import lagrangian
 from baselines.learned.system import system
 from baselines.learned.weights import load_model
 from baselines.train import main
 from baselines.training.data import Photographs, load_photographs
 from baselines.training.live import LiveLine
 from baselines.training.loop import Trainer
-from baselines.training.losses import lagrangian, rate_distortion
+from baselines.training.losses import rate_distortion
 from baselines.training.maps import quality_maps
 from baselines.training.state import restore, save
 from bench import provenance
