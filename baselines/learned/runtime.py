@@ -15,6 +15,7 @@ from baselines.entropy.latents import HYPER_BOUND, LATENT_BITS, LatentCoder
 from baselines.learned.arithmetic import exact_convolutions
 from baselines.learned.device import missing
 from baselines.learned.system import system
+from baselines.learned.threads import SameForAnyThreads
 from baselines.learned.weights import load_model
 from bench.codec import CodecUnavailable, Image
 
@@ -60,7 +61,8 @@ class Runtime:
     ) -> tuple[NDArray[np.float64] | NDArray[np.int32], NDArray[np.int32]]:
         """y (M, h, w), rounded unless ``centred``, and z (N, h/4, w/4)."""
         x = torch.tensor(image, device=self.device).permute(2, 0, 1)[None].float().div_(255)
-        y, z = self.model.encode(x, level)
+        with SameForAnyThreads():
+            y, z = self.model.encode(x, level)
         z = torch.round(z[0] - self.model.entropy.bottleneck.medians[:, None, None]).clamp_(-HYPER_BOUND, HYPER_BOUND)
         z_int = z.cpu().numpy().astype(np.int32)
         if centred:
@@ -88,7 +90,8 @@ class Runtime:
         y_hat = torch.from_numpy(y).to(self.device, torch.float32)[None]
         medians = self.model.entropy.bottleneck.medians[:, None, None]
         z_hat = torch.from_numpy(z).to(self.device, torch.float32) + medians
-        return self.model.decode(y_hat.contiguous(memory_format=torch.channels_last), z_hat[None], level)[0]
+        with SameForAnyThreads():
+            return self.model.decode(y_hat.contiguous(memory_format=torch.channels_last), z_hat[None], level)[0]
 
     @staticmethod
     def pixels(x: Tensor) -> Image:
