@@ -73,7 +73,7 @@ def rename(
         else:
             unknown.append(key)
     if unknown:
-        raise BenchError(f"The checkpoint has {_named(unknown, 'key')} that {name} does not know.")
+        raise BenchError(f"The checkpoint has {named(unknown, 'key')} that {name} does not know.")
     return renamed
 
 
@@ -133,26 +133,8 @@ def _reason(error: Exception) -> str:
     return f"it asks for {found[1]}" if found else "it was refused"
 
 
-def mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """Which keys don't fit, as the end of a sentence; "" where all do."""
-    parts = []
-    missing = [key for key in expected if key not in found and not key.endswith("num_batches_tracked")]
-    unexpected = [key for key in found if key not in expected]
-    shapes = [
-        f"{key} is {tuple(found[key].shape)} instead of {tuple(expected[key].shape)}"
-        for key in expected
-        if key in found and found[key].shape != expected[key].shape
-    ]
-    if missing:
-        parts.append(f"it lacks {_named(missing, 'key')}")
-    if unexpected:
-        parts.append(f"it has {_named(unexpected, 'unknown key')}")
-    if shapes:
-        parts.append(", ".join(shapes[:3]) + (f" and {len(shapes) - 3} more" if len(shapes) > 3 else ""))
-    return "; ".join(parts)
-
-
-def _named(keys: Sequence[str], noun: str) -> str:
+def named(keys: Sequence[str], noun: str) -> str:
+    """Some keys of a state dict, or how many and the first of them, for a sentence."""
     shown = ", ".join(sorted(keys)[:4])
     return (
         f"the {noun} {shown}" if len(keys) == 1 else f"{len(keys)} {noun}s ({shown}{', ...' if len(keys) > 4 else ''})"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
 from baselines.checkpoint import load_checkpoint
 from baselines.learned.model import LatentModel
-from baselines.learned.official import mismatch, read_state_dict
+from baselines.learned.official import named, read_state_dict
 from baselines.learned.system import System
 from bench.codec import BenchError
 
@@ -51,6 +52,25 @@ def load_model(path: Path, system: System) -> LatentModel:
         raise BenchError(f"{path}: {wrong} has values that are not finite; name another checkpoint.")
     model.load_state_dict(tensors, strict=False)
     return model.eval().requires_grad_(False)
+
+
+def mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """Which keys don't fit, as the end of a sentence; "" where all do."""
+    parts = []
+    missing = [key for key in expected if key not in found and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in found if key not in expected]
+    shapes = [
+        f"{key} is {tuple(found[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in expected
+        if key in found and found[key].shape != expected[key].shape
+    ]
+    if missing:
+        parts.append(f"it lacks {named(missing, 'key')}")
+    if unexpected:
+        parts.append(f"it has {named(unexpected, 'unknown key')}")
+    if shapes:
+        parts.append(", ".join(shapes[:3]) + (f" and {len(shapes) - 3} more" if len(shapes) > 3 else ""))
+    return "; ".join(parts)
 
 
 def _finite(value: Tensor) -> bool:

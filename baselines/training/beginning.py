@@ -14,9 +14,8 @@ from baselines.inn.start import quantiser_gain
 from baselines.learned.config import ModelConfig
 from baselines.learned.files import sha256_of
 from baselines.learned.model import LatentModel
-from baselines.learned.official import mismatch
 from baselines.learned.system import SYSTEMS, System, system
-from baselines.learned.weights import load_model
+from baselines.learned.weights import load_model, mismatch
 from bench.codec import BenchError
 
 

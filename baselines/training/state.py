@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from baselines.learned.official import mismatch
+from baselines.learned.weights import mismatch
 from baselines.training.options import TrainingOptions
 from bench.codec import BenchError
 

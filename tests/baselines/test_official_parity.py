@@ -11,7 +11,7 @@ from official_fixtures import DATA, arrays, assert_close, bottleneck, filled, lo
 from baselines.ainn.config import PAPER as AINN_PAPER
 from baselines.ainn.model import AINN
 from baselines.ainn.official import read as read_ainn
-from baselines.learned.official import mismatch
+from baselines.learned.weights import mismatch
 from baselines.sft.config import PAPER as SFT_PAPER
 from baselines.sft.model import SFT
 from baselines.sft.official import read as read_sft
