@@ -1,4 +1,4 @@
-"""Gaussian likelihood of integer latents, and the table of scales that the coder uses.
+"""Gaussian likelihood of integer latents, and the range of its scales.
 
 Source: Minnen et al. 2018, "Joint autoregressive and hierarchical priors".
 """
@@ -10,8 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-SCALE_MIN, SCALE_MAX, SCALE_LEVELS = 0.11, 256.0, 64
-"""The field's scale table: 64 log-spaced levels."""
+SCALE_MIN, SCALE_MAX = 0.11, 256.0
+"""The ends of the field's table of scales; here scales are not rounded to 64 entries of a table."""
 
 
 def gaussian_likelihood(y: Tensor, scale: Tensor, mean: Tensor) -> Tensor:

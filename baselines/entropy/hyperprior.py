@@ -110,7 +110,3 @@ class EntropyModel(LatentPrior):
         """y (B, M, h, w) -> z (B, N, h/4, w/4), not quantised."""
         z = self.h_a(compress_range(y) if self.config.domain == "log" else y)
         return self.attention(z) if self.config.non_local else z
-
-    def bits(self, y: Tensor, y_hat: Tensor, noise: bool) -> tuple[Tensor, Tensor]:
-        """``bits_given`` with z computed from y."""
-        return self.bits_given(self.hyper_analysis(y), y, y_hat, noise)

@@ -13,6 +13,13 @@ from baselines.entropy.gaussian import SCALE_MAX, SCALE_MIN, gaussian_likelihood
 Domain = Literal["linear", "log"]
 """Whether the entropy networks work on y itself or on sign(y) log(1 + |y|), and return the scale or its logarithm."""
 
+LOG_SCALE_MIN, LOG_SCALE_MAX = -2.2073, 5.5452
+"""Limits of the logarithm of a scale, those of ``gaussian.SCALE_MIN`` and ``gaussian.SCALE_MAX`` as the shipped models
+were trained with them."""
+
+LOG_MEAN_LIMIT = 7.6
+"""Limit of a mean in the log domain: +-1997 steps."""
+
 
 class PriorConfig(Protocol):
     """The part of an entropy model's configuration that the coder looks at."""
@@ -62,7 +69,8 @@ class LatentPrior(nn.Module):
             features = torch.cat((features, self.context_prediction(seen)), 1)
         scale, mean = self.entropy_parameters(features).chunk(2, 1)
         if self.config.domain == "log":
-            return torch.exp(scale.float().clamp(-2.2073, 5.5452)), expand_range(mean.float().clamp(-7.6, 7.6))
+            scale = torch.exp(scale.float().clamp(LOG_SCALE_MIN, LOG_SCALE_MAX))
+            return scale, expand_range(mean.float().clamp(-LOG_MEAN_LIMIT, LOG_MEAN_LIMIT))
         return scale.float().clamp(SCALE_MIN, SCALE_MAX), mean.float()
 
     def quantise_hyper(self, z: Tensor) -> Tensor:

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from baselines.entropy.fixedpoint import ACTIVATION_LIMIT, ONE
 from baselines.entropy.gaussian import SCALE_MAX, SCALE_MIN
-from baselines.entropy.prior import Domain
+from baselines.entropy.prior import LOG_MEAN_LIMIT, LOG_SCALE_MAX, LOG_SCALE_MIN, Domain
 
 LATENT_BITS = 12
 """Latents are clamped to +-(2^12 - 1)."""
 
-LOWEST, HIGHEST = round(math.log(SCALE_MIN) * ONE), round(math.log(SCALE_MAX) * ONE)
+LOWEST, HIGHEST = round(LOG_SCALE_MIN * ONE), round(LOG_SCALE_MAX * ONE)
 """Limits of the logarithm of a scale, in steps of 1/1024."""
 
-MEAN_LIMIT = round(7.6 * ONE)
+MEAN_LIMIT = round(LOG_MEAN_LIMIT * ONE)
 """Limit of a mean in the log domain, in steps of 1/1024."""
 
 SEEN_STEPS = 64

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
-from baselines.learned.config import ModelConfig, choose
+from baselines.learned.config import ModelConfig
 from bench.codec import BenchError
 
 
@@ -68,8 +68,3 @@ COMPACT = IATConfig(
 """The same structure with reduced widths: one direction costs at most 80 kMAC per pixel."""
 
 PRESETS = {"paper": PAPER, "compact": COMPACT}
-
-
-def preset(name: str, context: bool = True) -> IATConfig:
-    """The configuration called ``name``; raises BenchError for an unknown name."""
-    return replace(choose(PRESETS, name, "IAT"), context=context)

@@ -11,13 +11,20 @@ from scipy.stats import norm
 from baselines.entropy import integers
 from baselines.entropy.bottleneck import FactorizedBottleneck
 from baselines.entropy.fixedpoint import ONE, FixedConv, FixedSequence
-from baselines.entropy.gaussian import gaussian_likelihood
+from baselines.entropy.gaussian import SCALE_MAX, SCALE_MIN, gaussian_likelihood
 from baselines.entropy.header import Header, pack, unpack
 from baselines.entropy.hyperprior import EntropyConfig, EntropyModel, MaskedConv2d
 from baselines.entropy.latents import LatentCoder
 from baselines.entropy.non_local import NonLocalAttention
 from baselines.entropy.parameters import Sweep
-from baselines.entropy.prior import compress_range, expand_range
+from baselines.entropy.prior import (
+    LOG_MEAN_LIMIT,
+    LOG_SCALE_MAX,
+    LOG_SCALE_MIN,
+    compress_range,
+    expand_range,
+)
+from baselines.entropy.tables import HIGHEST, LOWEST, MEAN_LIMIT
 from baselines.entropy.wavefront import rows_of, steps, wavefronts
 from bench.codec import BitstreamError
 
@@ -67,6 +74,14 @@ def test_bottleneck_is_a_distribution_and_its_tables_agree_with_its_likelihood()
 def test_range_compression_inverts() -> None:
     x = torch.linspace(-900, 900, 1001, dtype=torch.float64)
     torch.testing.assert_close(expand_range(compress_range(x)), x)
+
+
+def test_the_coder_has_the_limits_that_training_has() -> None:
+    assert pytest.approx((np.log(SCALE_MIN), np.log(SCALE_MAX)), abs=5e-5) == (LOG_SCALE_MIN, LOG_SCALE_MAX)
+    assert [limit / ONE for limit in (LOWEST, HIGHEST, MEAN_LIMIT)] == pytest.approx(
+        [LOG_SCALE_MIN, LOG_SCALE_MAX, LOG_MEAN_LIMIT], abs=0.5 / ONE
+    )
+    assert (LOWEST, HIGHEST, MEAN_LIMIT) == (-2260, 5678, 7782)  # of all streams so far
 
 
 def test_masked_convolution_sees_only_what_is_decoded() -> None:

@@ -9,10 +9,11 @@ from official_fixtures import arrays, assert_close, filled, loaded
 from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.iat.activation import SMALLEST_SCALE, ActivationTransform, guard_scale
-from baselines.iat.config import COMPACT, PAPER, IATConfig, preset
+from baselines.iat.config import COMPACT, PAPER, PRESETS, IATConfig
 from baselines.iat.model import IAT
 from baselines.iat.official import config_of, from_official, read
 from baselines.iat.start import set_gain, start
+from baselines.learned.config import choose
 from baselines.learned.lagrangian import TAU, THETA
 from bench.codec import BenchError
 
@@ -152,12 +153,13 @@ def macs_per_pixel(module, *args, pixels: int) -> float:
 def test_cost_per_pixel() -> None:
     costs = {}
     for name in ("compact", "paper"):
-        model, size = IAT(preset(name)).eval(), (128, 128)
+        model, size = IAT(PRESETS[name]).eval(), (128, 128)
         transform, level = model.transform, torch.rand(1, 1, *size)
         modulations = transform.modulations(level, size)
         x, y = torch.rand(1, 3, *size), torch.rand(1, model.config.latent, 8, 8)
         maps = macs_per_pixel(transform.modulations, level, size, pixels=128 * 128)
-        entropy = macs_per_pixel(lambda t, m=model: m.entropy.bits(t, t, False), y, pixels=128 * 128)
+        prior = model.entropy
+        entropy = macs_per_pixel(lambda t, p=prior: p.bits_given(p.hyper_analysis(t), t, t, False), y, pixels=128 * 128)
         analysis = macs_per_pixel(transform.analysis, x, modulations, pixels=128 * 128)
         synthesis = macs_per_pixel(transform.synthesis, y, modulations, pixels=128 * 128)
         costs[name] = (analysis + maps, entropy, synthesis + maps)
@@ -174,4 +176,4 @@ def test_configurations_are_checked() -> None:
     with pytest.raises(BenchError, match="unknown configuration keys"):
         IATConfig.from_dict({"colour": 3})
     with pytest.raises(BenchError, match="preset must be one of"):
-        preset("huge")
+        choose(PRESETS, "huge", "iat")
