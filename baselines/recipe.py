@@ -19,6 +19,7 @@ import tomllib
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from bench.cli import OK, Parser, run
 from bench.codec import BenchError
@@ -69,14 +70,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     _check_plan(folder, steps(recipes[args.name][1], folder, args.scale), args.data)
     for step in planned:
-        finished = json.loads(done.read_text()) if done.is_file() else []
+        finished = _taken(done)
         if step in finished:
             continue
         code = _take(step)
         if code != OK:
             return code
-        done.parent.mkdir(parents=True, exist_ok=True)
-        done.write_text(json.dumps([*finished, step], indent=1) + "\n")
+        _write(done, [*finished, step])
     return OK
 
 
@@ -84,13 +84,37 @@ def _check_plan(folder: Path, planned: list[list[str]], data: Path) -> None:
     """Note in the folder what is to be made in it; raise BenchError where that was begun with something else."""
     file, plan = folder / "plan.json", {"steps": planned, "data": str(data.resolve())}
     if not file.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(plan, indent=1) + "\n")
-    elif json.loads(file.read_text()) != plan:
+        _write(file, plan)
+        return
+    try:
+        begun = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BenchError(
+            f"{file}, which tells what {folder} was begun with, is damaged: delete it if --scale, --data and recipe "
+            "are those of then, or choose another --out."
+        ) from error
+    if begun != plan:
         raise BenchError(
             f"{folder} was begun with another --scale, --data or recipe ({file.name} tells): repeat these, or choose "
             "another --out."
         )
+
+
+def _taken(file: Path) -> list[list[str]]:
+    """The steps that a file says are done; none where it is damaged, as taking a step again changes nothing."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return []
+    return found if isinstance(found, list) else []
+
+
+def _write(file: Path, content: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(file.name + ".part")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(file)
 
 
 def read(file: Path = FILE) -> dict[str, tuple[str, list[str]]]:

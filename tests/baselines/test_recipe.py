@@ -150,6 +150,35 @@ def test_a_folder_is_of_one_plan(two_steps: list[str], tmp_path: Path) -> None:
     assert Path("training-runs/two/iat-compact.safetensors").read_bytes() == before
 
 
+def test_what_was_noted_is_whole_or_told_to_be_damaged(two_steps: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[list[str]] = []
+    monkeypatch.setattr(recipe, "_take", lambda step: taken.append(step) or 0)
+    assert recipe.main(two_steps) == 0
+    done, plan = (Path("training-runs/two", name) for name in ("steps-done.json", "plan.json"))
+    noted, planned = done.read_text(), plan.read_text()
+    for damaged in (noted[:40], "", "{}"):
+        done.write_text(damaged)
+        assert recipe.main(two_steps) == 0
+        assert done.read_text() == noted
+    assert taken == 4 * json.loads(noted)
+    plan.write_text(planned[:40])
+    with pytest.raises(BenchError, match=r"plan\.json, which tells what .*two was begun with, is damaged: delete it"):
+        recipe.main(two_steps)
+    plan.unlink()
+
+    def full(self: Path, data: str, *_: Any, **__: Any) -> None:
+        self.write_bytes(data[:40].encode())
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space"):
+            recipe.main(two_steps)
+    assert not plan.exists()
+    assert recipe.main(two_steps) == 0
+    assert plan.read_text() == planned
+
+
 def test_a_checkpoint_that_was_not_written_after_its_state_is_written_then(two_steps: list[str]) -> None:
     assert recipe.main(two_steps) == 0
     made = Path("training-runs/two/1/iat-compact.safetensors")
