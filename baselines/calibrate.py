@@ -12,10 +12,9 @@ from tqdm import tqdm
 
 from baselines.learned.codec import LearnedCodec
 from baselines.learned.ratehint import RateModel, features
-from baselines.training.data import files_in
+from baselines.training.data import files_in, read_pixels
 from bench.cli import Parser, run
 from bench.codec import BenchError
-from bench.images import load_image
 from bench.registry import create
 
 LEVELS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0)
@@ -45,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = [files[i] for i in np.linspace(0, len(files) - 1, min(args.photographs, len(files))).astype(int)]
     known, rates = [], []
     for path in tqdm(chosen, unit="photograph"):
-        image = load_image(path).pixels
+        image = read_pixels(path)
         top, left = (max(0, (size - args.side) // 2) for size in image.shape[:2])
         image = np.ascontiguousarray(image[top : top + args.side, left : left + args.side])
         pixels = image.shape[0] * image.shape[1]

@@ -44,6 +44,8 @@ class LatentModel(nn.Module, ABC):
     entropy: LatentPrior
     careful_parts: ClassVar[tuple[str, ...]] = ()
     """Beginnings of the names of parameters that small steps of training already upset."""
+    smallest_side: ClassVar[int] = 64
+    """Of its inputs, in pixels."""
 
     def prepare(self, level: Tensor | float, size: tuple[int, int]) -> Any:
         """What analysis and synthesis need of the level for images of ``size``; the level itself by default."""

@@ -141,6 +141,7 @@ class SFT(LatentModel):
     """Song et al. 2021. Images of at least 128 pixels a side: reflect padding needs three rows at every stage."""
 
     entropy: SFTPrior
+    smallest_side = 128
     # through these pass the local mean, and the level on its way to the gain of all latents and back
     careful_parts = (
         "g_a.convs.",

@@ -45,6 +45,10 @@ class Photographs:
         pick = lambda index: Photographs(self.pixels, self.offsets[index], self.sizes[index], self.digest)  # noqa: E731
         return pick(train), pick(rest)
 
+    def side(self, most: int) -> int:
+        """The largest multiple of 64, up to ``most``, that the shorter side of one of the images reaches."""
+        return min(most, int(self.sizes.amin(1).max()) // 64 * 64)
+
     def crops(self, batch: int, size: int, generator: torch.Generator, flip: bool = True) -> Tensor:
         """Random crops (batch, 3, size, size) float32 in [0, 1], images drawn in proportion to their area."""
         fits = (self.sizes >= size).all(1)
@@ -87,7 +91,7 @@ def load_photographs(folder: Path, cache: Path | None = None, workers: int = 2) 
     found = _stored(stored) if stored else None
     if found is None:
         with ThreadPoolExecutor(workers) as pool:
-            images = list(pool.map(_read, files))
+            images = list(pool.map(read_pixels, files))
         sizes = np.array([image.shape[:2] for image in images], dtype=np.int64)
         pixels = np.concatenate([image.reshape(-1, 3) for image in images])
         if stored:
@@ -120,7 +124,8 @@ def _store(folder: Path, pixels: np.ndarray, sizes: np.ndarray) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _read(path: Path) -> np.ndarray:
+def read_pixels(path: Path) -> np.ndarray:
+    """(H, W, 3) uint8 of a photograph; raises BenchError where it can't be read."""
     try:
         return load_image(path).pixels
     except BenchError as error:

@@ -26,6 +26,9 @@ from baselines.training.pool import LatentPool, coded_once
 from baselines.training.state import save
 from bench.codec import BenchError
 
+VALIDATION = 256
+"""Side in pixels of the crops that training is evaluated on, where the photographs are as large."""
+
 
 class Trainer:
     """Trains one model.
@@ -67,8 +70,17 @@ class Trainer:
         self.pool, self.worn = LatentPool(options.pool), 0
         self.history: list[dict[str, Any]] = []
         self.stopped = False
-        side = 256 if bool((held_back.sizes >= 256).all(1).any()) else options.crop
-        self.validation = held_back.crops(16, side, torch.Generator().manual_seed(1), flip=False).to(self.device)
+        self.validation = self._validation(held_back).to(self.device)
+
+    def _validation(self, held_back: Photographs) -> Tensor:
+        """Crops (16, 3, side, side), of what size the photographs allow; raises BenchError where that is none."""
+        side, least = held_back.side(VALIDATION), self.model.smallest_side
+        if side < least:
+            raise BenchError(
+                f"None of the photographs held back for evaluation ({len(held_back.offsets)} of those in the folder of "
+                f"--data) is {least} pixels a side: add larger ones."
+            )
+        return held_back.crops(16, side, torch.Generator().manual_seed(1), flip=False)
 
     def _learning(self) -> None:
         """Training mode, but for normalisations that are not trained: their statistics stay."""

@@ -5,6 +5,7 @@ import math
 import shutil
 
 import numpy as np
+import PIL.Image
 import pytest
 from pngs import save_png
 
@@ -70,6 +71,14 @@ def test_calibrate_writes_the_card_and_nothing_else(tmp_path):
         calibrate.main(["jpeg", *options])
     with pytest.raises(BenchError, match="at least 8"):
         calibrate.main([name, "--data", str(tmp_path / "photographs"), "--photographs", "3"])
+
+
+def test_a_photograph_that_cannot_be_read_is_told_with_the_option_of_this_command(tmp_path):
+    for seed in range(8):
+        save_png(tmp_path / f"{seed}.png", photograph(seed, 64))
+    PIL.Image.new("CMYK", (64, 64)).save(tmp_path / "0.jpg")
+    with pytest.raises(BenchError, match=r"0\.jpg: .* leave it out of the folder of --data\.$"):
+        calibrate.main(["iat[checkpoint=iat-compact]", "--data", str(tmp_path)])
 
 
 def test_shipped_hint_is_near():

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from test_training_systems import TINY as TINY_SYSTEMS
 from tiny_training import OPTIONS, TINY, draw_photographs
 
 from baselines.checkpoint import load_checkpoint
@@ -57,6 +59,25 @@ def test_cache_and_split(folder: Path, tmp_path: Path) -> None:
         a.crops(1, 512, torch.Generator())
     with pytest.raises(BenchError, match="--data"):
         load_photographs(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("kept", "side"), [((128, 64), 64), ((200, 300), 192), ((600, 300), 256)], ids=str)
+def test_held_back_photographs_may_be_smaller_than_the_crop(kept: tuple[int, int], side: int, tmp_path: Path) -> None:
+    trainer = Trainer(IAT(TINY), photograph(300, 300), photograph(*kept), tmp_path, replace(OPTIONS, crop=256))
+    assert trainer.validation.shape == (16, 3, side, side)
+
+
+@pytest.mark.parametrize(("system_name", "least"), [("iat", 64), ("sft", 128)])
+def test_held_back_photographs_that_are_too_small_are_told(system_name: str, least: int, tmp_path: Path) -> None:
+    model = system(system_name).build(TINY_SYSTEMS[system_name])
+    said = rf"^None of the photographs held back for evaluation \(1 of .* --data\) is {least} pixels a side: add larger"
+    with pytest.raises(BenchError, match=said):
+        Trainer(model, photograph(300, 300), photograph(least - 1, 300), tmp_path, OPTIONS)
+
+
+def photograph(height: int, width: int) -> Photographs:
+    pixels = torch.zeros(height * width, 3, dtype=torch.uint8)
+    return Photographs(pixels, torch.tensor([0]), torch.tensor([[height, width]]), "0")
 
 
 def test_quality_maps_have_the_stated_shares() -> None:
