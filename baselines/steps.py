@@ -66,56 +66,81 @@ def measured_steps(
     Returns:
         the step of each tensor that is to be stored in steps, and what all of them change together.
     """
-    levels = (0.0,) if single_rate else LEVELS
-    whole = _marks(model, crops, levels)
-
-    def change(steps: Mapping[str, float]) -> Change:
-        coarse = {name: on_steps(tensors[name], base.get(name), step) for name, step in steps.items()}
-        model.load_state_dict(coarse, strict=False)
-        found = _marks(model, crops, levels) - whole
-        model.load_state_dict({name: tensors[name] for name in steps}, strict=False)
-        return Change(*found.square().mean((0, 1)).sqrt().tolist())
-
-    large = {name: value for name, value in tensors.items() if is_stepped(value, base.get(name))}
-    sizes = {name: float(value.float().square().mean().sqrt()) for name, value in large.items()}
-    groups = [[name] for name, value in large.items() if value.numel() >= LARGE]
-    if small := [name for name, value in large.items() if value.numel() < LARGE]:
-        groups.append(small)
-
-    def steps_of(names: list[str], share: float) -> dict[str, float]:
-        return {name: share * sizes[name] for name in names}
-
-    def slope(names: list[str]) -> float:
-        """What a share squared costs, found at one that costs little enough for that."""
-        share = TRIAL
-        for _ in range(RETRIES):
-            steps = steps_of(names, share)
-            found = change(steps).square
-            if found <= STEEP:
-                break
-            share *= max(math.sqrt(STEEP / 3 / found), 0.03)
-        # steps coarser than a difference leave it out, an error less than such steps otherwise make: a twelfth of their
-        # square on average
-        errors = [on_steps(large[name], base.get(name), steps[name]) - large[name] for name in names]
-        squares = sum(float(error.square().sum()) for error in errors)
-        return found / max(12 * squares / sum(float(large[name].square().sum()) for name in names), 1e-30)
-
-    slopes = [slope(names) for names in groups]
-    counts = [sum(large[name].numel() for name in names) for names in groups]
+    trials = _Trials(model, tensors, base, crops, (0.0,) if single_rate else LEVELS)
+    groups = trials.groups()
+    slopes = [trials.slope(names) for names in groups]
+    counts = [trials.count(names) for names in groups]
     budget = 1.0
     best: tuple[float, dict[str, float], Change] = (0.0, {}, Change(0.0, 0.0))
     for _ in range(TRIES if groups else 0):
         steps: dict[str, float] = {}
         for names, steepness, count in zip(groups, slopes, counts, strict=True):
             share = min(math.sqrt(budget * count / sum(counts) / max(steepness, 1e-30)), COARSEST)
-            steps |= steps_of(names, share)
-        found = change(steps)
+            steps |= trials.steps(names, share)
+        found = trials.change(steps)
         if found.square <= 1 and budget > best[0]:
             best = budget, steps, found
         if ENOUGH <= found.square <= 1:
             break
         budget *= 0.8 / max(found.square, 1e-3)
     return best[1:]
+
+
+class _Trials:
+    """What steps change, tried on a model: arguments as of ``measured_steps``, and the levels to try them at."""
+
+    def __init__(
+        self,
+        model: LatentModel,
+        tensors: Mapping[str, Tensor],
+        base: Mapping[str, Tensor],
+        crops: Tensor,
+        levels: tuple[float, ...],
+    ) -> None:
+        self.model, self.tensors, self.base, self.crops, self.levels = model, tensors, base, crops, levels
+        self.whole = _marks(model, crops, levels)
+        self.large = {name: value for name, value in tensors.items() if is_stepped(value, base.get(name))}
+
+    def groups(self) -> list[list[str]]:
+        """Names of tensors that are tried together."""
+        found = [[name] for name, value in self.large.items() if value.numel() >= LARGE]
+        if small := [name for name, value in self.large.items() if value.numel() < LARGE]:
+            found.append(small)
+        return found
+
+    def count(self, names: list[str]) -> int:
+        """How many values the tensors have together."""
+        return sum(self.large[name].numel() for name in names)
+
+    def steps(self, names: list[str], share: float) -> dict[str, float]:
+        """Steps that are one share of each tensor's root mean square."""
+        return {name: share * float(self.large[name].float().square().mean().sqrt()) for name in names}
+
+    def change(self, steps: Mapping[str, float]) -> Change:
+        """What the model changes by with its weights on these steps; it has its own again afterwards."""
+        coarse = {name: self._stored(name, step) for name, step in steps.items()}
+        self.model.load_state_dict(coarse, strict=False)
+        found = _marks(self.model, self.crops, self.levels) - self.whole
+        self.model.load_state_dict({name: self.tensors[name] for name in steps}, strict=False)
+        return Change(*found.square().mean((0, 1)).sqrt().tolist())
+
+    def slope(self, names: list[str]) -> float:
+        """What a share squared costs, found at one that costs little enough for that."""
+        share = TRIAL
+        for _ in range(RETRIES):
+            steps = self.steps(names, share)
+            found = self.change(steps).square
+            if found <= STEEP:
+                break
+            share *= max(math.sqrt(STEEP / 3 / found), 0.03)
+        # steps coarser than a difference leave it out, an error less than such steps otherwise make: a twelfth of their
+        # square on average
+        errors = [self._stored(name, steps[name]) - self.large[name] for name in names]
+        squares = sum(float(error.square().sum()) for error in errors)
+        return found / max(12 * squares / sum(float(self.large[name].square().sum()) for name in names), 1e-30)
+
+    def _stored(self, name: str, step: float) -> Tensor:
+        return on_steps(self.tensors[name], self.base.get(name), step)
 
 
 def _marks(model: LatentModel, crops: Tensor, levels: tuple[float, ...]) -> Tensor:
