@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from baselines.learned.lagrangian import THETA
 from baselines.learned.model import LatentModel
 from baselines.learned.system import System, system
 from baselines.training.arguments import VARIANTS, parser
-from baselines.training.beginning import continued, earlier, take_entropy, take_transform, taken_from
+from baselines.training.beginning import Sources, continued, earlier, take_entropy, take_transform, taken_from
 from baselines.training.card import card
-from baselines.training.data import files_in, load_photographs
+from baselines.training.data import Photographs, files_in, load_photographs
 from baselines.training.loop import Trainer
 from baselines.training.options import Budget, TrainingOptions
 from baselines.training.state import alone_in, restore
@@ -33,7 +33,53 @@ from bench.codec import BenchError
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     files_in(args.data)
-    budget = _budget(args)
+    budget, chosen = _budget(args), _system(args)
+    config, suffix = configuration(args, chosen)
+    options = training_options(args, chosen, config)
+    sources = _sources(args)
+    name = f"{args.system}-{args.preset}{suffix}"
+    folder = args.out or Path("training-runs") / name
+    path = folder / f"{name}.safetensors"
+    with alone_in(folder):  # before anything in it is looked at: another training may be about to write it
+        resumed = _goes_on(args, folder)
+        torch.manual_seed(options.seed)
+        begin = sources.weights if not resumed else None
+        model = continued(begin, chosen, config, options.lagrangian) if begin else chosen.build(config)
+        train, held_back = _photographs(args)
+        began = {} if resumed else _begin(model, chosen, sources, args.random_start, train, options)
+        _check_names(model, options.only)
+        trainer = Trainer(model, train.to(torch.device(args.device)), held_back, folder, options)
+        trainer.began = began
+        if resumed:
+            budget = _resume(trainer, args, budget)
+            trainer.began = trainer.began or earlier(path)
+        print(
+            f"{args.system} {args.preset}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, "
+            f"{len(train.offsets)} photographs, from iteration {trainer.iteration} on {trainer.device}",
+            flush=True,
+        )
+        _train(trainer, budget, args.evaluate_every, path, lambda: card(trainer, args.system, args.preset, config))
+    print(f"checkpoint {path}")
+    return INTERRUPTED if trainer.stopped else OK
+
+
+def _train(
+    trainer: Trainer, budget: Budget, evaluate_every: float, path: Path, made: Callable[[], dict[str, Any]]
+) -> None:
+    """Train, and write the checkpoint at every evaluation, with the card that ``made`` gives then."""
+
+    def export() -> None:
+        save_checkpoint(path, trainer.averaged(), made())
+
+    with float32_convolutions():
+        trainer.run(budget, evaluate_every, export)
+        state = trainer.folder / "state.pt"
+        if not path.is_file() or path.stat().st_mtime < state.stat().st_mtime:  # killed between the two
+            export()
+
+
+def _system(args: argparse.Namespace) -> System:
+    """The system to be trained, options that hang on it and on the device being looked at; sets the threads."""
     if args.crop % 64 or (args.system == "sft" and args.crop < 128):
         least = ", and at least 128 for its reflect padding" if args.system == "sft" else ""
         raise BenchError(f"--crop must be a multiple of 64{least}, got {args.crop}.")
@@ -41,79 +87,55 @@ def main(argv: Sequence[str] | None = None) -> int:
         torch.set_num_threads(args.threads)
     if reason := missing(check_device(args.device, args.system)):
         raise BenchError(f"{args.system}: {reason}")
-    device = torch.device(args.device)
-    chosen = system(args.system)
     if not abs(args.seed or 0) < 1 << 63:
         raise BenchError(f"--seed must be a whole number below 2^63, got {args.seed}.")
-    config, suffix = configuration(args, chosen)
-    options = training_options(args, chosen, config)
-    name = f"{args.system}-{args.preset}{suffix}"
-    folder = args.out or Path("training-runs") / name
-    torch.manual_seed(options.seed)
+    return system(args.system)
+
+
+def _goes_on(args: argparse.Namespace, folder: Path) -> bool:
+    """Whether to go on from the state in a folder; raises BenchError where one is there that was not asked for."""
     going_on, stopped_there = args.resume or args.finish, (folder / "state.pt").exists()
-    resumed = going_on and stopped_there
-    if args.weights and args.transform:
-        raise BenchError("--weights and --transform both say what to begin with; leave one out.")
-    if args.random_start and (option := "weights" if args.weights else "transform" if args.transform else ""):
-        raise BenchError(f"--random-start and --{option} both say what to begin with; leave one out.")
-    if args.entropy and (args.weights or args.transform):
-        raise BenchError("--entropy is for a model that begins anew: leave out --weights and --transform.")
-    weights, transform, entropy = (_source(args, option) for option in ("weights", "transform", "entropy"))
-    if resumed:
-        weights = transform = entropy = None
-    model = continued(weights, chosen, config, options.lagrangian) if weights else chosen.build(config)
-    everything = load_photographs(args.data, args.cache)
-    if len(everything.offsets) < 4:
-        raise BenchError(
-            f"--data must hold at least 4 photographs, of which a quarter is held back; got {len(everything.offsets)}."
-        )
-    train, held_back = everything.split(min(48, len(everything.offsets) // 4))
-    if transform:
-        take_transform(model, transform, chosen, options.lagrangian)
-    elif not args.random_start and not resumed and not weights:
-        blocks = train.crops(25000, 16, torch.Generator().manual_seed(options.seed))
-        chosen.start(model, blocks, options.lagrangian or THETA)
-    if entropy:
-        take_entropy(model, entropy)
-    _check_names(model, options.only)
     if stopped_there and not going_on:
         raise BenchError(f"{folder} holds a training already: --resume goes on with it, --out chooses another folder.")
-    trainer = Trainer(model, train.to(device), held_back, folder, options)
-    if resumed:
-        restore(trainer)
-        if args.finish:
-            budget = replace(budget, seconds_before=trainer.seconds, iterations_before=trainer.iteration)
-        elif args.entropy_first is None and trainer.joint:  # the transform's gradients mean something by now
-            trainer.options = replace(trainer.options, entropy_first=0.0)
-    print(
-        f"{args.system} {args.preset}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, "
-        f"{len(train.offsets)} photographs, from iteration {trainer.iteration} on {device}",
-        flush=True,
-    )
-    path = folder / f"{name}.safetensors"
-    began: dict[str, Any] = {
-        "start": "random" if args.random_start else "KLT of 16x16x3 training blocks, quantiser gain"
-    }
-    if resumed:
-        began = earlier(path)
-    elif source := weights or transform:
-        began = taken_from(source, "weights" if weights else "transform")
-    elif entropy:
-        taken = taken_from(entropy, "entropy model")
-        began = taken | {"start": f"{began['start']}; {taken['start']}"}
+    return going_on and stopped_there
 
-    def export() -> None:
-        made = card(trainer, args.system, args.preset, config.to_dict())
-        made["training"] |= began
-        save_checkpoint(path, trainer.averaged(), made)
 
-    with alone_in(folder), float32_convolutions():
-        trainer.run(budget, args.evaluate_every, export)
-        state = folder / "state.pt"
-        if not path.is_file() or path.stat().st_mtime < state.stat().st_mtime:  # killed between the two
-            export()
-    print(f"checkpoint {path}")
-    return INTERRUPTED if trainer.stopped else OK
+def _resume(trainer: Trainer, args: argparse.Namespace, budget: Budget) -> Budget:
+    """Take up the state in the trainer's folder; returns the budget with what of it was used before."""
+    restore(trainer)
+    if args.finish:
+        return replace(budget, seconds_before=trainer.seconds, iterations_before=trainer.iteration)
+    if args.entropy_first is None and trainer.joint:  # the transform's gradients mean something by now
+        trainer.options = replace(trainer.options, entropy_first=0.0)
+    return budget
+
+
+def _begin(
+    model: LatentModel, chosen: System, sources: Sources, random: bool, train: Photographs, options: TrainingOptions
+) -> dict[str, Any]:
+    """Fill a model that was built, or comes from ``sources.weights``; returns for the card what it begins with."""
+    start = {"start": "random" if random else "KLT of 16x16x3 training blocks, quantiser gain"}
+    if sources.weights:
+        return taken_from(sources.weights, "weights")
+    if sources.transform:
+        take_transform(model, sources.transform, chosen, options.lagrangian)
+        return taken_from(sources.transform, "transform")
+    if not random:
+        blocks = train.crops(25000, 16, torch.Generator().manual_seed(options.seed))
+        chosen.start(model, blocks, options.lagrangian or THETA)
+    if not sources.entropy:
+        return start
+    take_entropy(model, sources.entropy)
+    taken = taken_from(sources.entropy, "entropy model")
+    return taken | {"start": f"{start['start']}; {taken['start']}"}
+
+
+def _photographs(args: argparse.Namespace) -> tuple[Photographs, Photographs]:
+    """Those to train on, and those held back."""
+    everything = load_photographs(args.data, args.cache)
+    if (count := len(everything.offsets)) < 4:
+        raise BenchError(f"--data must hold at least 4 photographs, of which a quarter is held back; got {count}.")
+    return everything.split(min(48, count // 4))
 
 
 def _budget(args: argparse.Namespace) -> Budget:
@@ -135,6 +157,17 @@ def _check_names(model: LatentModel, only: str) -> None:
         if not any(name.startswith(part) for name in names):
             parts = ", ".join(dict.fromkeys(".".join(name.split(".")[:2]) for name in names))
             raise BenchError(f"--only {part}: nothing in this model is called so; it has {parts}.")
+
+
+def _sources(args: argparse.Namespace) -> Sources:
+    """The checkpoints that the options name; raises BenchError where they contradict each other."""
+    if args.weights and args.transform:
+        raise BenchError("--weights and --transform both say what to begin with; leave one out.")
+    if args.random_start and (option := "weights" if args.weights else "transform" if args.transform else ""):
+        raise BenchError(f"--random-start and --{option} both say what to begin with; leave one out.")
+    if args.entropy and (args.weights or args.transform):
+        raise BenchError("--entropy is for a model that begins anew: leave out --weights and --transform.")
+    return Sources(*(_source(args, option) for option in ("weights", "transform", "entropy")))
 
 
 def _source(args: argparse.Namespace, option: str) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,15 @@ from baselines.learned.model import LatentModel
 from baselines.learned.system import SYSTEMS, System, system
 from baselines.learned.weights import load_model, mismatch
 from bench.codec import BenchError
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The checkpoints to begin with, each under its option; None where it is not given."""
+
+    weights: Path | None
+    transform: Path | None
+    entropy: Path | None
 
 
 def continued(weights: Path, chosen: System, config: ModelConfig, lagrangian: float) -> LatentModel:
@@ -110,7 +120,7 @@ def _card(checkpoint: Path) -> tuple[dict[str, Any], str]:
 
 
 def earlier(path: Path) -> dict[str, Any]:
-    """For the card: what an interrupted training had begun with."""
+    """For the card: what a training had begun with whose state, of an earlier version, does not tell."""
     card = path.with_suffix(".json")
     training = json.loads(card.read_text())["training"] if card.is_file() else {}
     return {key: training[key] for key in ("start", "before") if key in training} or {"start": "not recorded"}

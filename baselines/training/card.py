@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from baselines.learned.config import ModelConfig
 from baselines.learned.identity import FREE
 from baselines.learned.lagrangian import TAU, THETA
 from baselines.training.loop import Trainer
@@ -18,8 +19,8 @@ SINGLE_RATE_LOSS = "bpp + 255^2 lambda mean((x - x_hat)^2)"
 IDENTITY = " + {:g} relu(|y(x_hat) - y_hat| - {:g})^2 / pixels, and so for z"
 
 
-def card(trainer: Trainer, system: str, preset: str, config: dict[str, Any]) -> dict[str, Any]:
-    """What made the checkpoint: system, preset, configuration; loss, options, time spent, data, machine, history."""
+def card(trainer: Trainer, system: str, preset: str, config: ModelConfig) -> dict[str, Any]:
+    """System, preset, configuration; start, loss, options, time spent, data, machine, history."""
     options = trainer.options
     device = (
         torch.cuda.get_device_name(trainer.device)
@@ -29,7 +30,7 @@ def card(trainer: Trainer, system: str, preset: str, config: dict[str, Any]) -> 
     return {
         "system": system,
         "preset": preset,
-        "config": config,
+        "config": config.to_dict(),
         "training": {
             "loss": (SINGLE_RATE_LOSS if options.lagrangian else LOSS)
             + (IDENTITY.format(options.identity, FREE) if options.identity else ""),
@@ -44,5 +45,6 @@ def card(trainer: Trainer, system: str, preset: str, config: dict[str, Any]) -> 
             "torch": torch.__version__.split("+")[0],
             "commit": provenance.git_commit() or "unknown",
             "history": trainer.history,
+            **trainer.began,
         },
     }

@@ -39,6 +39,9 @@ class Trainer:
         held_back: photographs for the evaluation during training.
         folder: where the state, the log and the options go.
         options: see ``TrainingOptions``.
+
+    Attributes:
+        began: what the weights were at first, for the card; see ``training.beginning``.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Trainer:
         self.iteration, self.joint, self.images, self.seconds, self.skipped = 0, 0, 0, 0.0, 0
         self.pool, self.worn = LatentPool(options.pool), 0
         self.history: list[dict[str, Any]] = []
+        self.began: dict[str, Any] = {}
         self.stopped = False
         self.validation = self._validation(held_back).to(self.device)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a folder for one training; raise BenchError where another one holds it."""
+    lock = folder / "lock"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
+    with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(file.fileno()), lock.stat()):  # its holder, at its end, took it away
+                raise FileNotFoundError(lock)
         except OSError as error:
             raise BenchError(
                 f"Another training is at work in {folder}: wait for its end, or choose another folder by --out."
@@ -35,7 +39,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            (folder / "lock").unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
             with suppress(OSError):
                 folder.rmdir()  # where nothing was learned nothing is left
 
@@ -61,6 +65,7 @@ def save(trainer: Trainer) -> None:
         "pool": trainer.pool.state(),
         "worn": trainer.worn,
         "history": json.dumps(trainer.history),
+        "began": json.dumps(trainer.began),
         "options": json.dumps(asdict(trainer.options)),
     }
     if trainer.device.type == "cuda":
@@ -114,9 +119,10 @@ def restore(trainer: Trainer) -> None:
     if "noise_cuda" in state and trainer.device.type == "cuda":
         torch.cuda.set_rng_state(state["noise_cuda"].cpu(), trainer.device)
     trainer.iteration, trainer.seconds, trainer.skipped = state["iteration"], state["seconds"], state["skipped"]
-    # states of before had neither
+    # states of before had none of these
     trainer.joint = state.get("joint", trainer.iteration)
     trainer.images = state.get("images", trainer.iteration * trainer.options.batch)
+    trainer.began = json.loads(state.get("began", "{}"))
     trainer.pool.restore(state["pool"], trainer.options.crop // 16)
     trainer.worn = state["worn"]
     trainer.history = json.loads(state["history"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 import torch
 from tiny_training import OPTIONS, TINY, draw_photographs
 
-from baselines.checkpoint import load_checkpoint
+from baselines import train
+from baselines.checkpoint import load_checkpoint, save_checkpoint
 from baselines.iat.config import PRESETS
 from baselines.iat.model import IAT
 from baselines.train import main
@@ -104,6 +106,57 @@ def test_the_transform_is_held_back_once(tmp_path: Path, monkeypatch: pytest.Mon
     assert joint("--iterations", "8", "--finish") == (5, 0.3)
     with pytest.raises(BenchError, match="not allowed with argument"):
         main([*given, "--iterations", "1", "--resume", "--finish"])
+
+
+@pytest.fixture
+def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Arguments of a training of one step in the folder ``run``."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(PRESETS, "compact", TINY)
+    monkeypatch.setattr(Trainer, "evaluate", lambda self: {})
+    draw_photographs(tmp_path / "photographs")
+    words = ["iat", "--data", "photographs", "--batch", "1", "--crop", "64", "--threads", "1", "--device", "cpu"]
+    return [*words, "--no-bfloat16", "--pool", "1", "--iterations", "1", "--out", "run"]
+
+
+def test_a_state_is_not_read_while_another_training_may_write_it(
+    given: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(given) == 0
+    monkeypatch.setattr(train, "restore", lambda trainer: pytest.fail("read"))
+    for option in ("--resume", "--finish"):
+        with alone_in(Path("run")), pytest.raises(BenchError, match="Another training is at work in run: wait"):
+            main([*given, option])
+
+
+def test_a_lock_that_was_taken_away_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that ends takes its lock away, maybe when another one has just opened it."""
+    flock = fcntl.flock
+
+    def late(file: Any, how: int) -> None:
+        (tmp_path / "run" / "lock").unlink()
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(BenchError, match="Another training is at work"), alone_in(tmp_path / "run"):
+        pytest.fail("entered")
+
+
+@pytest.mark.parametrize("options", [[], ["--random-start"], ["--weights", "first.safetensors"]], ids=str)
+def test_what_a_training_began_with_outlasts_a_checkpoint_that_was_not_written(
+    options: list[str], given: list[str], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    card = {"system": "iat", "config": TINY.to_dict(), "training": {"iterations": 5}}
+    save_checkpoint(Path("first.safetensors"), IAT(TINY).state_dict(), card)
+    assert main([*given, *options]) == 0
+    before = load_checkpoint(Path("run/iat-compact.safetensors"))[1]["training"]
+    for file in Path("run").glob("iat-compact.*"):
+        file.unlink()
+    assert main([*given, *options, "--finish"]) == 0
+    after = load_checkpoint(Path("run/iat-compact.safetensors"))[1]["training"]
+    assert after["start"] == before["start"] != "not recorded"
+    assert after.get("before") == before.get("before")
 
 
 def test_two_trainings_do_not_share_a_folder(photographs: Photographs, tmp_path: Path) -> None:
