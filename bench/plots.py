@@ -52,6 +52,7 @@ _FAMILIES = {
     "cheng": ("#44AA99", "H"),
     "chain": ("#AA3377", "*"),
     "aom": ("#003F5C", "D"),
+    "x264": ("#6A3D9A", "v"),
 }
 _ALIASES = {"song": "sft"}
 """Families under the name that papers use."""
@@ -101,7 +102,7 @@ def family_of(codec: str) -> str:
     """``jpeg`` of ``jpeg-444``, ``avif`` of ``avif[speed=4]``, ``iat`` of ``iat [float]``; ``xie`` of
     ``published:xie2021-invcompress``."""
     name = codec.lower().removeprefix("published:").removeprefix("compressai-")
-    name = re.sub(r"^ffmpeg-(?=aom)", "", name)
+    name = re.sub(r"^ffmpeg-(?=aom|x264)", "", name)
     name = re.split(r"[-_\[: ]", name, maxsplit=1)[0]
     if name not in _FAMILIES:
         name = re.sub(r"20[12]\d$", "", name)

@@ -74,6 +74,8 @@ BUILTIN: dict[str, Entry] = {
     "ffmpeg-vvenc": Entry("baselines.classical.ffmpeg:FfmpegVvenc"),
     "ffmpeg-aom": Entry("baselines.classical.ffmpeg_aom:FfmpegAom"),
     "ffmpeg-aom-444": Entry("baselines.classical.ffmpeg_aom:FfmpegAom444"),
+    "ffmpeg-x264": Entry("baselines.classical.ffmpeg_x264:FfmpegX264"),
+    "ffmpeg-x265": Entry("baselines.classical.ffmpeg:FfmpegX265In420"),
     "ffmpeg-x265-444": Entry("baselines.classical.ffmpeg:FfmpegX265"),
     "null": Entry("baselines.classical.null:NullCodec"),
 }

@@ -139,7 +139,7 @@ class FfmpegVvenc(FfmpegCodec):
 
 
 class FfmpegX265(FfmpegCodec):
-    """HEVC by libx265 in 4:4:4, constant QP.
+    """HEVC by libx265 in 4:4:4, constant QP; ``FfmpegX265In420`` is the same in 4:2:0.
 
     ``ipratio=1`` lets an intra picture have the QP that was asked for (by default x265 lowers it by 3), and ``info=0``
     leaves out the text of some hundred bytes in which x265 describes itself.
@@ -170,7 +170,7 @@ class FfmpegX265(FfmpegCodec):
         if tune not in ("psnr", "ssim", "none"):
             raise CodecError(f"{self.name}: tune must be psnr, ssim or none, got {tune!r}.")
         self.preset, self.tune = preset, tune
-        self.layout = yuv.Layout(self.layout.matrix, "444", depth)
+        self.layout = yuv.Layout(self.layout.matrix, self.layout.chroma, depth)
 
     def settings(self) -> dict[str, Any]:
         return {**super().settings(), "preset": self.preset, "tune": self.tune}
@@ -179,6 +179,14 @@ class FfmpegX265(FfmpegCodec):
         tune = [] if self.tune == "none" else ["-tune", self.tune]
         x265 = "info=0:log-level=error:pools=none:frame-threads=1:wpp=0:ipratio=1"
         return ["-preset", self.preset, *tune, "-qp", quality, "-x265-params", x265]
+
+
+class FfmpegX265In420(FfmpegX265):
+    """The same in 4:2:0, as most pipelines have it."""
+
+    name = "ffmpeg-x265"
+    tag = 0xBB
+    layout = yuv.Layout("bt709", "420", 8)
 
 
 def from_y4m(data: bytes, height: int, width: int, layout: yuv.Layout) -> bytes:

@@ -38,6 +38,8 @@ FINE = {
     "jpeg2000": 3,
     "ffmpeg-aom": 8,
     "ffmpeg-aom-444": 8,
+    "ffmpeg-x264": 8,
+    "ffmpeg-x265": 12,
     "ffmpeg-x265-444": 12,
 }
 FLOORED = ("avif", "avif-444")

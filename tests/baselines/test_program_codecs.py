@@ -12,8 +12,9 @@ from PIL import Image
 from baselines.classical import ffmpeg
 from baselines.classical.bpg import Bpg
 from baselines.classical.envelope import unwrap
-from baselines.classical.ffmpeg import FfmpegVvenc, FfmpegX265
+from baselines.classical.ffmpeg import FfmpegVvenc, FfmpegX265, FfmpegX265In420
 from baselines.classical.ffmpeg_aom import FfmpegAom, FfmpegAom444
+from baselines.classical.ffmpeg_x264 import FfmpegX264
 from baselines.classical.vtm import Vtm
 from baselines.classical.vvenc import Vvenc
 from bench.codec import CodecError
@@ -27,6 +28,8 @@ CODECS = {
     "ffmpeg-vvenc": FfmpegVvenc(preset="faster"),
     "ffmpeg-aom": FfmpegAom(),
     "ffmpeg-aom-444": FfmpegAom444(tune="iq", speed=8),
+    "ffmpeg-x264": FfmpegX264(preset="fast"),
+    "ffmpeg-x265": FfmpegX265In420(preset="fast"),
     "ffmpeg-x265-444": FfmpegX265(preset="fast"),
     "ffmpeg-x265-444-10": FfmpegX265(preset="fast", depth=10, matrix="bt601"),
 }
@@ -170,11 +173,13 @@ def test_vvenc_equals_vvencapp_by_hand(tmp_path):
     ("make", "form", "pixels"),
     [
         (lambda: FfmpegX265(preset="fast"), "hevc", "yuv444p(pc, bt709"),
+        (lambda: FfmpegX265In420(preset="fast", depth=10), "hevc", "yuv420p10le(pc, bt709"),
+        (lambda: FfmpegX264(preset="fast"), "h264", "yuvj420p(pc, bt709"),
         (lambda: FfmpegVvenc(preset="fast"), "vvc", "yuv420p10le(pc, bt709"),
         (FfmpegAom, "obu", "yuv420p(pc, smpte170m"),
         (FfmpegAom444, "obu", "yuv444p(pc, smpte170m"),
     ],
-    ids=["x265", "vvenc", "aom", "aom-444"],
+    ids=["x265", "x265-420-10", "x264", "vvenc", "aom", "aom-444"],
 )
 def test_ffmpeg_codes_in_the_form_it_claims(make, form, pixels, tmp_path):
     """What ffmpeg itself says of the stream: chroma format, full range, matrix."""
@@ -200,6 +205,19 @@ def test_the_picture_has_the_qp_that_was_asked_for(make, form, qp, tmp_path):
     assert 26 + int(initial[-1]) + int(change[-1]) == qp
 
 
+@pytest.mark.parametrize("qp", [1, 28, 51])
+def test_the_picture_of_x264_has_the_qp_that_was_asked_for_and_no_message(qp, tmp_path):
+    codec = need(FfmpegX264(preset="faster"))
+    (tmp_path / "stream").write_bytes(unwrap(codec.tag, codec.encode(picture(64, 64), qp), codec.name).payload)
+    line = [codec.find_decoder(), "-v", "trace", "-f", "h264", "-i", tmp_path / "stream", "-c", "copy"]
+    line += ["-bsf:v", "trace_headers", "-f", "null", "-"]
+    said = subprocess.run(line, capture_output=True, text=True, check=True).stderr
+    (initial,) = {int(value) for value in re.findall(r"\bpic_init_qp_minus26\s.*= (-?\d+)", said)}
+    changes = {int(value) for value in re.findall(r"\bslice_qp_delta\s.*= (-?\d+)", said)}
+    assert {26 + initial + change for change in changes} == {qp}
+    assert b"x264 - core" not in (tmp_path / "stream").read_bytes()
+
+
 def test_ffmpeg_does_not_fall_back_to_420(monkeypatch):
     """libvvenc has no 4:4:4: without the switch in our command line ffmpeg would convert and say nothing."""
     codec = need(FfmpegVvenc(preset="faster"))
@@ -216,8 +234,8 @@ def test_ffmpeg_does_not_fall_back_to_420(monkeypatch):
 @pytest.mark.parametrize(
     ("make", "options"),
     [(FfmpegVvenc, {"preset": "faster"}), (FfmpegX265, {"preset": "faster"}), (Vvenc, {"preset": "faster"}),
-     (FfmpegAom, {})],
-    ids=["ffmpeg-vvenc", "ffmpeg-x265-444", "vvenc", "ffmpeg-aom"],
+     (FfmpegAom, {}), (FfmpegX264, {})],
+    ids=["ffmpeg-vvenc", "ffmpeg-x265-444", "vvenc", "ffmpeg-aom", "ffmpeg-x264"],
 )  # fmt: skip
 def test_threads_change_neither_the_stream_nor_the_identity(make, options, threads):
     """VVenC by itself takes other tools from 5, 7 and 9 threads on."""

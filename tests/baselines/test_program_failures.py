@@ -10,6 +10,7 @@ from baselines.classical.bpg import Bpg
 from baselines.classical.envelope import Envelope, wrap
 from baselines.classical.ffmpeg import FfmpegVvenc, FfmpegX265, from_y4m
 from baselines.classical.ffmpeg_aom import FfmpegAom, FfmpegAom444
+from baselines.classical.ffmpeg_x264 import FfmpegX264
 from baselines.classical.vtm import Vtm
 from baselines.classical.vvenc import Vvenc
 from baselines.classical.yuv import Layout
@@ -204,6 +205,8 @@ def test_options_are_checked():
         (lambda: FfmpegAom(speed=9), "ffmpeg-aom: speed must be a whole number from 0 to 8, got 9"),
         (lambda: FfmpegAom444(tune="best"), "ffmpeg-aom-444: tune must be one of iq, psnr, ssim, got 'best'"),
         (lambda: FfmpegX265(tune="grain"), "ffmpeg-x265-444: tune must be"),
+        (lambda: FfmpegX264(preset="quick"), "ffmpeg-x264: preset must be one of ultrafast"),
+        (lambda: FfmpegX264(tune="grain"), "ffmpeg-x264: tune must be psnr, ssim, stillimage or none, got 'grain'"),
         (lambda: Bpg(timeout=0), "bpg: timeout must be more than 0"),
         (lambda: Bpg(timeout=float("inf")), r"bpg: timeout must be .* at most \d+ seconds, got inf"),
         (lambda: Bpg(timeout=float("nan")), "bpg: timeout must be more than 0"),
