@@ -41,13 +41,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = args.out or Path("training-runs") / name
     path = folder / f"{name}.safetensors"
     with alone_in(folder):  # before anything in it is looked at: another training may be about to write it
-        resumed = _goes_on(args, folder)
+        stopped_there = (folder / "state.pt").exists()
+        resumed = stopped_there and (args.resume or args.finish)
         torch.manual_seed(options.seed)
         begin = sources.weights if not resumed else None
         model = continued(begin, chosen, config, options.lagrangian) if begin else chosen.build(config)
         train, held_back = _photographs(args)
         began = {} if resumed else _begin(model, chosen, sources, args.random_start, train, options)
         _check_names(model, options.only)
+        if stopped_there and not resumed:
+            raise BenchError(
+                f"{folder} holds a training already: --resume goes on with it, --out chooses another folder."
+            )
         trainer = Trainer(model, train.to(torch.device(args.device)), held_back, folder, options)
         trainer.began = began
         if resumed:
@@ -90,14 +95,6 @@ def _system(args: argparse.Namespace) -> System:
     if not abs(args.seed or 0) < 1 << 63:
         raise BenchError(f"--seed must be a whole number below 2^63, got {args.seed}.")
     return system(args.system)
-
-
-def _goes_on(args: argparse.Namespace, folder: Path) -> bool:
-    """Whether to go on from the state in a folder; raises BenchError where one is there that was not asked for."""
-    going_on, stopped_there = args.resume or args.finish, (folder / "state.pt").exists()
-    if stopped_there and not going_on:
-        raise BenchError(f"{folder} holds a training already: --resume goes on with it, --out chooses another folder.")
-    return going_on and stopped_there
 
 
 def _resume(trainer: Trainer, args: argparse.Namespace, budget: Budget) -> Budget:
