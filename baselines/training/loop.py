@@ -27,7 +27,7 @@ from baselines.training.state import save
 from bench.codec import BenchError
 
 VALIDATION = 256
-"""Side in pixels of the crops that training is evaluated on, where the photographs are as large."""
+"""Side in pixels of the crops that training is evaluated on, where a photograph is as large; else at most --crop."""
 
 
 class Trainer:
@@ -77,8 +77,10 @@ class Trainer:
         self.validation = self._validation(held_back).to(self.device)
 
     def _validation(self, held_back: Photographs) -> Tensor:
-        """Crops (16, 3, side, side), of what size the photographs allow; raises BenchError where that is none."""
+        """Crops (16, 3, side, side), of what size the photographs allow; raises BenchError where that is too small."""
         side, least = held_back.side(VALIDATION), self.model.smallest_side
+        if side < VALIDATION:
+            side = min(side, self.options.crop)
         if side < least:
             raise BenchError(
                 f"None of the photographs held back for evaluation ({len(held_back.offsets)} of those in the folder of "

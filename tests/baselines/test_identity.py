@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import torch
 from skimage.data import astronaut
-from tiny_training import OPTIONS, TINY, draw_photographs
+from tiny_training import OPTIONS, TINY, draw_photographs, train_tiny
 
 from baselines.checkpoint import load_checkpoint
-from baselines.iat.config import PRESETS
 from baselines.iat.model import IAT
 from baselines.learned.identity import as_pixels, latent_deviation
 from baselines.train import main
@@ -86,7 +85,7 @@ def test_the_command_line_trains_a_part_and_says_so(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(PRESETS, "compact", TINY)
+    train_tiny(monkeypatch)
     arguments = ["iat", "--data", str(folder), "--batch", "1", "--crop", "64", "--device", "cpu", "--threads", "1"]
     assert main([*arguments, "--iterations", "2", "--no-bfloat16", "--out", "first"]) == 0
     weights = Path("first/iat-compact.safetensors")

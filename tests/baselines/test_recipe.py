@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_training import TINY, draw_photographs
+from tiny_training import draw_photographs, train_tiny
 
 from baselines import average, recipe, train
 from baselines.checkpoint import load_checkpoint
-from baselines.iat.config import PRESETS
 from baselines.learned.files import SHIPPED
 from baselines.learned.system import system
 from bench.codec import BenchError
@@ -67,7 +66,7 @@ def test_experiments_name_checkpoints_that_are_shipped_and_can_be_trained_again(
 @pytest.fixture
 def two_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(PRESETS, "compact", TINY)
+    train_tiny(monkeypatch)
     file = tmp_path / "recipes.toml"
     one = "{out}/1/iat-compact.safetensors"
     file.write_text(

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_training import OPTIONS, TINY, draw_photographs
+from tiny_training import OPTIONS, TINY, draw_photographs, train_tiny
 
 from baselines import train
 from baselines.checkpoint import load_checkpoint, save_checkpoint
-from baselines.iat.config import PRESETS
 from baselines.iat.model import IAT
 from baselines.train import main
 from baselines.training.data import Photographs, load_photographs
@@ -21,6 +20,11 @@ from baselines.training.loop import Trainer
 from baselines.training.options import Budget
 from baselines.training.state import alone_in, restore, save
 from bench.codec import BenchError
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    train_tiny(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +89,6 @@ def test_a_damaged_state_is_one_sentence(stopped: Trainer, photographs: Photogra
 
 def test_the_transform_is_held_back_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(PRESETS, "compact", TINY)
     monkeypatch.setattr(Trainer, "evaluate", lambda self: {})
     draw_photographs(tmp_path / "photographs")
     given = ["iat", "--data", "photographs", "--batch", "1", "--crop", "64", "--threads", "1", "--device", "cpu"]
@@ -112,7 +115,6 @@ def test_the_transform_is_held_back_once(tmp_path: Path, monkeypatch: pytest.Mon
 def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Arguments of a training of one step in the folder ``run``."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(PRESETS, "compact", TINY)
     monkeypatch.setattr(Trainer, "evaluate", lambda self: {})
     draw_photographs(tmp_path / "photographs")
     words = ["iat", "--data", "photographs", "--batch", "1", "--crop", "64", "--threads", "1", "--device", "cpu"]

@@ -10,10 +10,9 @@ import pytest
 import torch
 from PIL import Image
 from test_training_systems import TINY as TINY_SYSTEMS
-from tiny_training import OPTIONS, TINY, draw_photographs
+from tiny_training import OPTIONS, TINY, draw_photographs, train_tiny
 
 from baselines.checkpoint import load_checkpoint
-from baselines.iat.config import PRESETS
 from baselines.iat.model import IAT
 from baselines.learned.lagrangian import lagrangian
 from baselines.learned.system import system
@@ -192,7 +191,7 @@ def test_training_lowers_the_loss(folder: Path, tmp_path: Path) -> None:
 
 def test_command_line_trains_stops_and_resumes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(PRESETS, "compact", TINY)
+    train_tiny(monkeypatch)
     arguments = ["iat", "--data", str(folder), "--out", str(tmp_path / "run"), "--batch", "1", "--crop", "64"]
     arguments += ["--minutes", "0.01", "--device", "cpu", "--threads", "1", "--no-bfloat16"]
     assert main(arguments) == 0
@@ -230,7 +229,7 @@ def test_command_line_trains_stops_and_resumes(folder: Path, tmp_path: Path, mon
 
 def test_training_goes_on_from_a_checkpoint(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(PRESETS, "compact", TINY)
+    train_tiny(monkeypatch)
     arguments = ["iat", "--data", str(folder), "--batch", "1", "--crop", "64", "--device", "cpu", "--threads", "1"]
     assert main([*arguments, "--minutes", "0.01", "--no-bfloat16", "--out", "first"]) == 0
     weights = Path("first/iat-compact.safetensors")

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from baselines.iat.config import IATConfig
+from baselines.iat.config import PRESETS, IATConfig
 from baselines.training.options import TrainingOptions
 
 TINY = IATConfig(
@@ -21,6 +22,12 @@ TINY = IATConfig(
     domain="log",
 )
 OPTIONS = TrainingOptions(batch=2, crop=64, entropy_first=0.0, warmup=2, bfloat16=False)
+
+
+def train_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the compact preset be TINY, and evaluations be on small crops."""
+    monkeypatch.setitem(PRESETS, "compact", TINY)
+    monkeypatch.setattr("baselines.training.loop.VALIDATION", 64)
 
 
 def draw_photographs(target: Path) -> Path:
