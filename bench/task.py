@@ -126,7 +126,7 @@ def make_codec(spec: CodecSpec, settings: Settings) -> Codec:
 
 
 def other_codec(spec: CodecSpec, settings: Settings) -> Codec:
-    """Another instance of a codec, that only decodes; a process holds one, as it may be large."""
+    """Another instance of a codec, that codes a first generation again; a process holds one, as it may be large."""
     return _at_quality(_other(_for_all_qualities(spec), settings), spec)
 
 
