@@ -155,10 +155,9 @@ def _not_drawn(results: Results) -> list[str]:
 
 
 def _by_generation(results: Results, rows: Sequence[int]) -> str:
-    text = by_generation(results.means, rows, results.common.dropped, False, results.order)
-    return (
-        text + _too_small(results.common.records) + "".join(f"\n\n{one}" for one in dominated(results.common.records))
-    )
+    records = results.common.records
+    text = by_generation(results.means, rows, results.common.dropped, False, results.order) + _too_small(records)
+    return "\n\n".join([text, *dominated(records)])
 
 
 def _too_small(records: pd.DataFrame) -> str:

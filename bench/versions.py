@@ -75,17 +75,16 @@ def _identities(path: Path) -> dict[tuple[str, str], dict[str, str]]:
     from bench.chain_state import identity_id
 
     folder = path if path.is_dir() else path.parent
-    files = [folder / "run.json"] if path.is_dir() or path.name in tables.FILES else [path.with_suffix(".json")]
+    file = folder / "run.json" if path.is_dir() or path.name in tables.FILES else path.with_suffix(".json")
+    try:
+        codecs = json.loads(file.read_bytes())["codecs"]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return {}
     found = {}
-    for file in files:
-        try:
-            codecs = json.loads(file.read_bytes())["codecs"]
-        except (OSError, ValueError, RecursionError, KeyError, TypeError):
-            continue
-        for one in codecs.values() if isinstance(codecs, dict) else codecs if isinstance(codecs, list) else []:
-            if isinstance(one, dict) and isinstance(one.get("identity"), dict) and isinstance(one.get("name"), str):
-                codec_id = str(one.get("codec_id") or identity_id(one["name"], one["identity"]))
-                found[one["name"], codec_id] = _flat(one["identity"])
+    for one in codecs.values() if isinstance(codecs, dict) else codecs if isinstance(codecs, list) else []:
+        if isinstance(one, dict) and isinstance(one.get("identity"), dict) and isinstance(one.get("name"), str):
+            codec_id = str(one.get("codec_id") or identity_id(one["name"], one["identity"]))
+            found[one["name"], codec_id] = _flat(one["identity"])
     return found
 
 

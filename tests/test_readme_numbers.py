@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.interpolate import PchipInterpolator
 
 from bench import results
 from bench.bootstrap import bd_rate_interval
@@ -158,3 +159,7 @@ def test_claims_of_vvc() -> None:
     iat = results.table("fifty").query("codec == 'iat' and quality == 0.5 and generation == 50")
     ends = f"{last['psnr'].mean():.2f} dB at {last['bpp'].mean():.3f} bpp, IAT {iat['psnr'].mean():.2f} at"
     assert f"{ends} {iat['bpp'].mean():.3f}." in claims
+    first, curve = rows[rows["generation"] == 1], results.means("rd").query("system == 'iat'").sort_values("psnr")
+    rate = np.exp(PchipInterpolator(curve["psnr"], np.log(curve["bpp"]))(first["psnr"].mean()))
+    told = f"takes {rate / first['bpp'].mean() - 1:.0%} more rate for the same {first['psnr'].mean():.2f} dB"
+    assert told.replace("%", " %") in claims
