@@ -50,6 +50,14 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def _command_of(process: psutil.Process) -> list[str]:
+    """Its command line; [] where it has ended since it was listed."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
 class Machines:
     """A cluster as the page says to start it, its port another and its workers two."""
 
@@ -81,9 +89,8 @@ class Machines:
     def workers(self) -> list[psutil.Process]:
         """The processes that code chains."""
         below = [child for one in self.started for child in psutil.Process(one.pid).children(recursive=True)]
-        if self.kind == "dask":
-            return [one for one in below if "spawn_main" in " ".join(one.cmdline())]
-        return [one for one in below if "code_far_away" in " ".join(one.cmdline())]
+        mark = "spawn_main" if self.kind == "dask" else "code_far_away"
+        return [one for one in below if mark in " ".join(_command_of(one))]
 
     def stop(self) -> None:
         for one in self.started:
