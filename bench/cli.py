@@ -30,12 +30,20 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that shows defaults, takes no short forms or empty values, raises BenchError on bad usage."""
+    """An ArgumentParser that shows defaults, takes no short forms or empty values, raises BenchError on bad usage.
+
+    Names may stand before, between and after options.
+    """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         kwargs.setdefault("formatter_class", Help)
         kwargs.setdefault("allow_abbrev", False)
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._subparsers is not None:  # which argparse does not mix with options
+            return super().parse_args(args, namespace)
+        return self.parse_intermixed_args(args, namespace)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         # "$UNSET" is an oversight, and must mean neither the default nor, as a path, the current folder.

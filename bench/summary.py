@@ -32,6 +32,7 @@ from bench.rd import (
     systems,
     without_counts,
 )
+from bench.versions import versions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,9 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     records = _records(options)
     last = _last(records, options.generation)
     found, dropped = summarise(records, last, options.anchor, options.metric, options.bootstrap, options.seed)
-    sys.stdout.write(summary_show.text(found, dropped))
+    several = versions(options.tables, records, found["points"]["system"])
+    sys.stdout.write(summary_show.text(found, dropped, several))
     if options.out is not None:
-        for path in summary_show.write(found, dropped, options.out):
+        for path in summary_show.write(found, dropped, options.out, several):
             print(f"Wrote {path}.", file=sys.stderr)
     return OK
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from bench.codec import BenchError
 from bench.files import write_atomically
 from bench.generation_loss import HALF_LIVES, show_half_life
 from bench.rd import AVERAGE, left_out
+from bench.versions import Version
 
 Row = dict[str, Any]
 
@@ -189,8 +190,13 @@ def _blocks(found: Mapping[str, pd.DataFrame]) -> list[Block]:
     return blocks
 
 
-def text(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame) -> str:
-    """Aligned columns: names to the left, figures to the right."""
+def text(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame, several: Sequence[Version] = ()) -> str:
+    """Aligned columns: names to the left, figures to the right.
+
+    Args:
+        found, dropped: as from ``bench.summary.summarise``.
+        several: as from ``bench.versions.versions``.
+    """
     parts = []
     for _, title, columns, rows, note in _blocks(found):
         if not rows:
@@ -205,12 +211,12 @@ def text(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame) -> str:
             for line in lines
         ]
         parts.append("\n".join([title, *(line.rstrip() for line in aligned), *([note] if note else [])]))
-    parts.append("\n".join(left_out(dropped)))
+    parts += ["\n".join(map(str, several)), "\n".join(left_out(dropped))]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def markdown(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame) -> str:
-    """Tables of GitHub's Markdown."""
+def markdown(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame, several: Sequence[Version] = ()) -> str:
+    """Tables of GitHub's Markdown; of what ``text`` takes."""
 
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cell.replace("\\", "\\\\").replace("|", "\\|") for cell in cells) + " |"
@@ -223,7 +229,7 @@ def markdown(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame) -> str:
         rule = "|" + "|".join(":--" if i == 0 else "--:" for i in range(len(columns))) + "|"
         lines = [f"**{title}**", "", line([_heading(column) for column in columns]), rule, *map(line, rows)]
         parts.append("\n".join([*lines, *(["", note.replace("*", "\\*")] if note else [])]))
-    parts.append("\n".join(f"- {sentence}" for sentence in left_out(dropped)))
+    parts += ["\n".join(f"- {sentence}" for sentence in sentences) for sentences in (several, left_out(dropped))]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -233,8 +239,8 @@ _LATEX = {
 }
 
 
-def latex(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame) -> str:
-    """``table`` environments for the ``booktabs`` package, the title as caption."""
+def latex(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame, several: Sequence[Version] = ()) -> str:
+    """``table`` environments for the ``booktabs`` package, the title as caption; of what ``text`` takes."""
 
     def escaped(cell: str) -> str:
         return "".join(_LATEX.get(c, c) for c in cell)
@@ -252,17 +258,21 @@ def latex(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame) -> str:
         lines = [r"\begin{table}", r"\centering", rf"\caption{{{escaped(caption)}}}", rf"\label{{tab:{name}}}"]
         lines += [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", line([_heading(c) for c in columns]), r"\midrule"]
         parts.append("\n".join([*lines, *map(line, rows), r"\bottomrule", r"\end{tabular}", r"\end{table}"]))
-    parts.append("\n".join(f"% {' '.join(sentence.split())}" for sentence in left_out(dropped)))
+    sentences = [*map(str, several), *left_out(dropped)]
+    parts.append("\n".join(f"% {' '.join(sentence.split())}" for sentence in sentences))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def write(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame, out: Path) -> list[Path]:
+def write(
+    found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame, out: Path, several: Sequence[Version] = ()
+) -> list[Path]:
     """Write ``summary.txt``, ``.md`` and ``.tex`` with all tables, and a CSV file each with every column and digit.
 
     Raises BenchError where the folder can't be written.
     """
-    files = {"summary.txt": text(found, dropped), "summary.md": markdown(found, dropped)}
-    files |= {"summary.tex": latex(found, dropped), "left_out.csv": dropped.to_csv(index=False)}
+    forms = {"summary.txt": text, "summary.md": markdown, "summary.tex": latex}
+    files = {name: form(found, dropped, several) for name, form in forms.items()}
+    files["left_out.csv"] = dropped.to_csv(index=False)
     files |= {f"{name}.csv": table.to_csv(index=False) for name, table in found.items()}
     try:
         out.mkdir(parents=True, exist_ok=True)

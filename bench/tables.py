@@ -131,11 +131,11 @@ def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             table["schedule"] = "point:" + place.astype(str)
     for known in COLUMNS:
         if known.name not in table:
-            table[known.name] = {"string": "", "bool": False}.get(known.type, math.nan)
+            table[known.name] = "" if known.type == "string" else math.nan
         if known.type == "string":
             table[known.name] = table[known.name].fillna("").astype(str)
         elif known.type == "bool":
-            table[known.name] = table[known.name].fillna(False).astype(bool)
+            table[known.name] = _bool(table[known.name], known.name)
         else:  # whole numbers may be missing
             table[known.name] = _number(table, known.name, path).astype("float64")
     generation = table["generation"]
@@ -145,6 +145,14 @@ def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
         raise BenchError(f"{path}: column 'generation' must hold whole numbers, 0 or more.")
     # What is called generation 0 is the source, and no encoding.
     return table.loc[generation > 0, [known.name for known in COLUMNS]].astype({"generation": "int64"})
+
+
+def _bool(values: pd.Series, name: str) -> pd.Series:
+    """Whether a chain has settled may not be known, and is missing then; what else is not told is not so."""
+    known = values.notna()
+    if name == "fixed_point" and not known.all():
+        return values.where(known, pd.NA).astype("boolean")
+    return values.where(known, False).astype(bool)
 
 
 def _number(table: pd.DataFrame, column: str, path: Path) -> pd.Series:

@@ -283,3 +283,25 @@ def test_areas_of_ms_ssim_are_of_one_average(path, tmp_path, capsys):
     (tmp_path / "own.csv").write_text("\n".join(lines) + "\n")
     assert main([path, str(tmp_path / "own.csv"), "--metric", "ms_ssim_db"]) == 0
     assert "made_up: area under MS-SSIM (dB of the mean) over rate" in capsys.readouterr().out
+
+
+def test_versions_of_a_codec_are_told_apart_in_every_form(table, tmp_path, capsys):
+    paths = [str(tmp_path / f"{name}.csv") for name in ("jpeg", "old", "new")]
+    for path, codec in zip(paths, ("jpeg", "b", "b"), strict=True):
+        table[table["codec"] == codec].assign(codec_id=path[-7:-4]).to_csv(path, index=False)
+    assert main([*paths, "--out", str(tmp_path / "out")]) == 0
+    lines = [f"b [old]: {paths[1]}", f"b [new]: {paths[2]}"]
+    assert set(lines) < set(capsys.readouterr().out.splitlines())
+    for suffix, mark in (("txt", ""), ("md", "- "), ("tex", "% ")):
+        assert {mark + line for line in lines} < set((tmp_path / "out" / f"summary.{suffix}").read_text().splitlines())
+    assert main(paths[:2]) == 0
+    assert "[old]" not in capsys.readouterr().out
+
+
+def test_whether_chains_have_settled_is_not_known_where_a_table_does_not_tell(table, path, tmp_path, capsys):
+    table.assign(codec="c").drop(columns="fixed_point").to_csv(tmp_path / "c.csv", index=False)
+    found = written(path, tmp_path / "out", str(tmp_path / "c.csv"))["points"].groupby("codec")["fixed_point"].max()
+    assert found.loc[["jpeg", "b"]].to_dict() == {"jpeg": 1, "b": 0}
+    assert np.isnan(found["c"])
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("c "))
+    assert "%" not in row and " n/a " in row
