@@ -82,6 +82,8 @@ def execute(wanted: Request) -> int:
     started = time.perf_counter()
     say = (lambda text: None) if wanted.quiet else print
     root = wanted.out or Path("results", "runs", run_name(wanted))
+    for warning in wanted.dataset.warnings:
+        print(warning, file=sys.stderr)
     if wanted.dry_run:
         from bench import dryrun
 
@@ -89,8 +91,6 @@ def execute(wanted: Request) -> int:
         return dryrun.show(tasks, Store(root), _settings(wanted), wanted.rate_by)
     images, tasks, skipped = _tasks(wanted)
     store = Store.open(root)
-    for warning in wanted.dataset.warnings:
-        print(warning, file=sys.stderr)
     earlier = EarlierTable.of(store)
     book = Book(store, wanted.command, wanted.options, wanted.points, images, wanted.settings, wanted.seed)
     book.skipped(skipped)

@@ -56,6 +56,12 @@ def test_it_counts_and_writes_nothing_and_its_disk_is_that_of_the_run(command, t
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
 
+def test_what_is_passed_over_is_told(command, tmp_path, capsys):
+    (tmp_path / "set" / "raw.dng").write_bytes(b"II*\0")
+    assert reencode.main([*command, "--codec", "null", "--generations", "1", "--dry-run"]) == 0
+    assert capsys.readouterr().err == "Passed over in set: 1 .dng.\n"
+
+
 def test_of_a_large_image_the_middle_is_coded_and_the_rest_reckoned(command, tmp_path, monkeypatch, capsys):
     whole = ["--codec", "null", "--generations", "1", "--snapshots", "0,1", "--dry-run"]
     sizes = []
