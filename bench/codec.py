@@ -163,6 +163,15 @@ class EstimatesMemory(Protocol):
         ...
 
 
+@runtime_checkable
+class WarmsUp(Protocol):
+    """An optional ability of a codec: to load libraries and weights before its calls are timed."""
+
+    def warm_up(self, quality: float) -> None:
+        """Load what ``encode`` at this quality needs, unless it is there; ``encode`` does without this call too."""
+        ...
+
+
 FloatImage = NDArray[np.float32]
 """An image between generations of ``--carrier float``: (H, W, 3), float32, RGB on the scale 0 to 255, neither rounded
 nor clipped."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench import memory
-from bench.codec import BenchError, Codec, FloatCodec, FloatImage, Image, one_line
+from bench.codec import BenchError, Codec, FloatCodec, FloatImage, Image, WarmsUp, one_line
 from bench.limits import time_limit
 from bench.ratecontrol import Found, Start, hint_of, search
 from bench.schedule import Step
@@ -114,6 +114,8 @@ class Calls:
     def encode(self, codec: Codec, image: Carried, quality: float) -> tuple[bytes, float]:
         """The stream and the seconds it took; raises GenerationFailed."""
         self._guarded(codec, "encode", None, lambda: memory.check(codec, *image.shape[:2]))
+        if isinstance(codec, WarmsUp):
+            self._timed(codec, "warm_up", None, lambda: codec.warm_up(quality))
         given = image.copy()
         call: Callable[[Any, float], bytes] = codec.encode
         if given.dtype != np.uint8 and isinstance(codec, FloatCodec):

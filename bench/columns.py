@@ -48,7 +48,12 @@ COLUMNS = (
     Column("shift_r", "float64", "8-bit levels", "mean of decoded minus source, red; with its sign"),
     Column("shift_g", "float64", "8-bit levels", "mean of decoded minus source, green; with its sign"),
     Column("shift_b", "float64", "8-bit levels", "mean of decoded minus source, blue; with its sign"),
-    Column("encode_s", "float64", "seconds", "wall time of the encoding that counts; empty where nothing was coded"),
+    Column(
+        "encode_s",
+        "float64",
+        "seconds",
+        "wall time of the encoding that counts, weights loaded; empty where nothing was coded",
+    ),
     Column("decode_s", "float64", "seconds", "wall time of decode; empty where nothing was coded"),
     Column(
         "fixed_point", "bool", "", "these pixels came before in this chain and the schedule repeats: nothing new comes"

@@ -180,6 +180,9 @@ def _read(file: PIL.Image.Image, data: bytes, is_16_bit_colour: bool, notes: lis
         about = main_picture(data)
         notes += [f"{about.bits} bits reduced to 8"] * (about.bits > 8)
         notes += filter(None, [about.colour_note()])
+    if file.format == "PNG" and file.mode == "L" and "transparency" in file.info and data[24] in (2, 4):
+        # Pillow stretches grey of so few bits to 8, and leaves the transparent value as it was
+        file.info["transparency"] *= 255 // (2 ** data[24] - 1)
     deep = _ppm_bits(file)
     values = _samples(file, notes)
     if deep > 8:  # Pillow has scaled them, grey to 16 bits, colour to 8

@@ -155,10 +155,10 @@ def left_out(dropped: pd.DataFrame, reasons: bool = True) -> list[str]:
 def common_images(records: pd.DataFrame, generation: int | None = None, metric: str = "psnr") -> Common:
     """Keep the images that all systems of a dataset have, so that their means can be compared.
 
-    An image whose chain failed, is missing, ends before others of its operating point, or has no ``metric`` at one
-    operating point is dropped for all of them. An operating point that has no image at all (a rate out of the codec's
-    reach) is dropped as a point instead. Systems of which there are means only (``bench.tables.only_means``) take no
-    part in this: nobody knows their images.
+    An image whose chain failed, is missing, ends before others of its operating point, or has no ``metric`` or no bpp
+    at one operating point is dropped for all of them. An operating point that has no image at all (a rate out of the
+    codec's reach) is dropped as a point instead. Systems of which there are means only (``bench.tables.only_means``)
+    take no part in this: nobody knows their images.
 
     Args:
         records: as from ``bench.tables.read``.
@@ -167,8 +167,9 @@ def common_images(records: pd.DataFrame, generation: int | None = None, metric: 
     """
     records = records.assign(system=systems(records))
     rows = records if generation is None else records[records["generation"] == generation]
-    bad = (rows["status"] != "ok") | rows[metric].isna()
-    why = rows["reason"].where(rows["reason"] != "", rows["status"].where(rows["status"] != "ok", f"no {metric}"))
+    lacks = pd.Series(np.where(rows["bpp"].isna(), "no bpp", f"no {metric}"), rows.index)
+    bad = (rows["status"] != "ok") | rows[metric].isna() | rows["bpp"].isna()
+    why = rows["reason"].where(rows["reason"] != "", rows["status"].where(rows["status"] != "ok", lacks))
     if generation is None:  # joined tables may hold chains of one point that were run to different lengths
         ends = rows.groupby([*POINT, "image"])["generation"].transform("max")
         short = ends < rows.groupby(POINT)["generation"].transform("max")

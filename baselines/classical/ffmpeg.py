@@ -15,6 +15,7 @@ from baselines.classical import yuv
 from baselines.classical.planar import TIMEOUT, PlanarCodec
 from baselines.classical.program import Program, version_of
 from baselines.classical.vvenc import Preset, check_preset
+from baselines.classical.workspace import Workspace
 from baselines.classical.x265 import PRESETS
 from bench.codec import CodecError, CodecUnavailable, QualityScale
 
@@ -117,6 +118,7 @@ class FfmpegVvenc(FfmpegCodec):
 
     ``intraqpoffset=0`` lets an intra picture have the QP that was asked for (by default libvvenc lowers it by 3), and
     ``mtprofile=0`` leaves out the tools for more than four threads, with which the bytes depend on their number.
+    ffmpeg has room for 8 bits a pixel of what libvvenc writes, which noise takes at low QPs: these fail.
     """
 
     name = "ffmpeg-vvenc"
@@ -136,6 +138,17 @@ class FfmpegVvenc(FfmpegCodec):
         headers = "range=full:intraperiod=1:hrdparameterspresent=0"  # see baselines/classical/vvenc.py
         vvenc = f"{headers}:intraqpoffset=0:mtprofile=0"
         return ["-preset", self.preset, "-qp", quality, "-qpa", "0", "-vvenc-params", vvenc]
+
+    def run(self, command: list[str], workspace: Workspace) -> str:
+        try:
+            return super().run(command, workspace)
+        except CodecError as error:
+            if "submitting video frame to the encoder" not in str(error):
+                raise
+            raise CodecError(
+                f"{self.name}: libvvenc failed, perhaps as the image takes more than 8 bits a pixel at this QP, for "
+                f"which ffmpeg has no room: use a higher QP ({error})"
+            ) from error
 
 
 class FfmpegX265(FfmpegCodec):

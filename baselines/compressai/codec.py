@@ -20,7 +20,7 @@ import numpy as np
 from baselines.compressai import zoo
 from baselines.compressai.zoo import Metric
 from baselines.entropy.header import Header, pack, unpack
-from baselines.learned.device import check_device, missing
+from baselines.learned.device import check_device, check_threads, missing
 from baselines.learned.files import sha256_of
 from bench.codec import (
     BenchError,
@@ -71,7 +71,8 @@ class CompressAICodec(Codec):
         threads: int | None = None,
     ) -> None:
         self.name = f"compressai:{model}" if model else "compressai"
-        self.model, self.metric, self.multiple, self.threads = model, metric, multiple, threads
+        self.model, self.metric, self.multiple = model, metric, multiple
+        self.threads = check_threads(threads, self.name)
         self.paths = [Path(part.strip()) for part in checkpoint.split(",")] if checkpoint.strip() else []
         self.device = device
         self._own = ":" in model
@@ -138,6 +139,10 @@ class CompressAICodec(Codec):
         }
         return {key: value for key, value in found.items() if value is not None}
 
+    def warm_up(self, quality: float) -> None:
+        """Load the weights that ``encode`` at this quality uses, which may fetch them."""
+        self._runtime(self._model_of(self.quality.check(quality, self.name)))
+
     def encode(self, image: Image, quality: float) -> bytes:
         return self._encode(check_image(image, self.name), quality)
 
@@ -159,10 +164,13 @@ class CompressAICodec(Codec):
 
     def _encode(self, image: Image | FloatImage, quality: float) -> bytes:
         value = self.quality.check(quality, self.name)
-        which = 0 if self.variable else int(value) - 1
+        which = self._model_of(value)
         gain = float(np.float32(1 / value)) if self.variable else 0.0
         payload = self._runtime(which).encode(image, gain)
         return pack(Header(image.shape[0], image.shape[1], gain, 0, self._fingerprint(which)), payload)
+
+    def _model_of(self, quality: float) -> int:
+        return 0 if self.variable else int(quality) - 1
 
     def _load(self, which: int) -> Runtime:
         self._require()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from baselines.entropy.header import Header, pack, unpack
 from baselines.learned.batches import batches, numbered
 from baselines.learned.budget import budget
-from baselines.learned.device import check_device, missing
+from baselines.learned.device import check_device, check_threads, missing
 from baselines.learned.files import card_of, family, located, nearest, sha256_of
 from baselines.learned.memory import needed
 from bench import memory
@@ -79,7 +79,7 @@ class LearnedCodec(Codec):
         self.path = located(checkpoint)
         if quantisation not in ("straight", "centred"):
             raise BenchError(f"{self.name}: quantisation must be straight or centred, got {quantisation!r}.")
-        self.device, self.threads = check_device(device, self.name), None if threads is None else int(threads)
+        self.device, self.threads = check_device(device, self.name), check_threads(threads, self.name)
         self.quantisation = quantisation
         self._runtime = cache(self._load)
 
@@ -127,6 +127,10 @@ class LearnedCodec(Codec):
             "torch": importlib.metadata.version("torch").split("+")[0],
             "constriction": importlib.metadata.version("constriction"),
         }
+
+    def warm_up(self, quality: float) -> None:
+        """Load the checkpoint that ``encode`` at this quality uses."""
+        self._runtime(self._operating_point(self.quality.check(quality, self.name))[1])
 
     def encode(self, image: Image, quality: float) -> bytes:
         return self._encode([check_image(image, self.name)], quality)[0]

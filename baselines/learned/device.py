@@ -6,12 +6,24 @@ import re
 
 from bench.codec import BenchError
 
+MOST_THREADS = 1024
+"""A machine may stop starting any where a process asks for many more."""
+
 
 def check_device(device: str, codec: str) -> str:
     """Return ``device``; raise BenchError where it is no word for one."""
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise BenchError(f"{codec}: --device must be cpu, cuda or, of several, one as cuda:1, got {device!r}.")
     return device
+
+
+def check_threads(threads: int | None, codec: str) -> int | None:
+    """Return ``threads``, None for PyTorch's own choice; raise BenchError where they can't be had."""
+    if threads is None:
+        return None
+    if not 1 <= int(threads) <= MOST_THREADS:
+        raise BenchError(f"{codec}: threads must be 1 to {MOST_THREADS}, got {threads}.")
+    return int(threads)
 
 
 def missing(device: str) -> str:

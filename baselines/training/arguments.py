@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from baselines.learned.device import MOST_THREADS
 from baselines.learned.system import SYSTEMS
 from baselines.training.options import TrainingOptions
 from bench.cli import Parser, positive_int
@@ -46,6 +47,13 @@ OPTIMISATION = {
 
 DECIDED_LATER = ("entropy_first", "bfloat16")
 """Their defaults hang on other options."""
+
+
+def _threads(text: str) -> int:
+    value = positive_int(text)
+    if value > MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"expected at most {MOST_THREADS}, got {text}")
+    return value
 
 
 def parser() -> argparse.ArgumentParser:
@@ -138,4 +146,4 @@ def _places(p: argparse._ArgumentGroup) -> None:
     p.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda or, of several, cuda:1"
     )
-    p.add_argument("--threads", type=positive_int, metavar="N", help="CPU threads (default: all cores)")
+    p.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (default: all cores)")

@@ -111,7 +111,11 @@ def test_single_rate_codecs_take_one_checkpoint_a_rate(tmp_path: Path, blocks: t
     paths = [saved(tmp_path, "xie", config, blocks, multiplier) for multiplier in (0.002, 0.05)]
     codec = create(f"xie[checkpoint={paths[0]},{paths[1]}]")
     image = np.ascontiguousarray(coffee()[:64, :64])
+    for quality in (2, 2):
+        codec.warm_up(quality)
+    assert codec._runtime.cache_info()[:2] == (1, 1)  # one of the two loaded, once
     low, high = codec.encode(image, 1), codec.encode(image, 2)
+    assert codec._runtime.cache_info().misses == 2
     assert psnr(codec.decode(high), image) > psnr(codec.decode(low), image) + 5
     assert [len(x) for x in codec.identity()["sha256"]] == [64, 64]
     with pytest.raises(QualityError, match="model must be a whole number from 1 to 2"):
@@ -158,6 +162,9 @@ def test_refusals(tmp_path: Path) -> None:
         AINNCodec(checkpoint=str(path)).encode(np.zeros((8, 8, 3), np.uint8), 1)
     with pytest.raises(BenchError, match="quantisation must be straight or centred"):
         SFTCodec(checkpoint=str(path), quantisation="both")  # type: ignore[arg-type]
+    for threads in (0, 1025):
+        with pytest.raises(BenchError, match=f"sft: threads must be 1 to 1024, got {threads}"):
+            SFTCodec(checkpoint=str(path), threads=threads)
     available, reason = create("ainn[checkpoint=nowhere.pth]").available()
     assert not available
     assert "--checkpoint" in reason

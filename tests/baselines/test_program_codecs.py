@@ -218,6 +218,12 @@ def test_the_picture_of_x264_has_the_qp_that_was_asked_for_and_no_message(qp, tm
     assert b"x264 - core" not in (tmp_path / "stream").read_bytes()
 
 
+def test_ffmpeg_says_of_vvc_that_it_has_room_for_8_bits_a_pixel():
+    noise = np.random.default_rng(5).integers(0, 256, (64, 64, 3), np.uint8)
+    with pytest.raises(CodecError, match=r"ffmpeg-vvenc: libvvenc failed, perhaps .* 8 bits a pixel .* higher QP \("):
+        need(FfmpegVvenc(preset="faster")).encode(noise, 0)
+
+
 def test_ffmpeg_does_not_fall_back_to_420(monkeypatch):
     """libvvenc has no 4:4:4: without the switch in our command line ffmpeg would convert and say nothing."""
     codec = need(FfmpegVvenc(preset="faster"))

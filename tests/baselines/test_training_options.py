@@ -173,6 +173,7 @@ def test_a_transform_of_another_rate_gets_the_step_of_its_own() -> None:
     ("argv", "said"),
     [
         (["iat", "--threads", "-1"], "Argument --threads: expected a whole number of at least 1, got '-1'"),
+        (["iat", "--threads", "100000"], "Argument --threads: expected at most 1024, got 100000"),
         (["iat", "--seed", str(1 << 64)], "--seed must be a whole number below 2^63"),
         (["sft", "--crop", "128", "--latent", "4"], "--latent of sft must be at least 8, got 4."),
     ],

@@ -259,3 +259,34 @@ def test_an_image_at_rest_has_settled_whatever_was_found_for_its_set():
     coded = run_chain([Unsure(*synthetic.Coarse().tables)], PHOTO, schedule, 8)
     assert chain.digests == coded.digests
     assert [each | {"codec": ""} for each in comparable(chain)] == [each | {"codec": ""} for each in comparable(coded)]
+
+
+class Loads(synthetic.Drift):
+    """Has to be warm before it is timed."""
+
+    def __init__(self, ready=True):
+        super().__init__()
+        self.ready, self.warm, self.now = ready, set(), 0.0
+
+    def warm_up(self, quality):
+        if not self.ready:
+            raise OSError("no such weights")
+        self.now += 100 * (quality not in self.warm)
+        self.warm.add(quality)
+
+    def encode(self, image, quality):
+        self.now += 1 if quality in self.warm else 101
+        return super().encode(image, quality)
+
+
+def test_what_a_codec_loads_is_not_in_its_times(monkeypatch):
+    codec = Loads()
+    monkeypatch.setattr("bench.coding.time.perf_counter", lambda: codec.now)
+    records = run_chain([codec], PHOTO, FixedQuality(0), 2).records
+    assert [record["encode_s"] for record in records] == [1, 1]
+    assert codec.now > 100
+
+
+def test_weights_that_do_not_load_fail_the_generation():
+    records = run_chain([Loads(ready=False)], PHOTO, FixedQuality(0), 2).records
+    assert records[0]["reason"].startswith("drift: warm_up raised OSError: no such weights")

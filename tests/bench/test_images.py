@@ -140,22 +140,38 @@ def test_16_bit_grey_pgm(tmp_path):
     np.testing.assert_array_equal(load_image(tmp_path / "deep.pgm").pixels, np.repeat(expected, 3, axis=2))
 
 
-def png_16_bit(samples, colour_type, transparent=()):
-    """(H, W, C) uint16 samples as PNG of a kind that neither library here writes, as that with a transparent value."""
+def png(rows, size, bits, colour_type, transparent=()):
+    """Packed rows as PNG of a kind that neither library here writes, as that with a transparent value."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
-    header = struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], 16, colour_type, 0, 0, 0)
+    height, width = size
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
     hidden = chunk(b"tRNS", struct.pack(f">{len(transparent)}H", *transparent)) if transparent else b""
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
         + hidden
-        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
         + chunk(b"IEND", b"")
     )
+
+
+def png_16_bit(samples, colour_type, transparent=()):
+    """(H, W, C) uint16 samples."""
+    return png([row.astype(">u2").tobytes() for row in samples], samples.shape[:2], 16, colour_type, transparent)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_transparent_value_of_a_grey_png_of_few_bits(tmp_path, bits):
+    samples = np.arange(64).reshape(8, 8) * 5 % 2**bits
+    rows = [int("".join(f"{value:0{bits}b}" for value in row), 2).to_bytes(bits, "big") for row in samples]
+    (tmp_path / "grey.png").write_bytes(png(rows, samples.shape, bits, 0, (int(samples[2, 3]),)))
+    expected = np.where(samples == samples[2, 3], 255, samples * (255 // (2**bits - 1)))
+    image = load_image(tmp_path / "grey.png")
+    np.testing.assert_array_equal(image.pixels, np.repeat(expected[..., None], 3, axis=2))
+    assert "composited on white" in image.note
 
 
 def rounded(samples):

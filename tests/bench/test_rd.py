@@ -122,6 +122,14 @@ def test_an_image_without_ms_ssim_is_dropped_for_ms_ssim_only():
     assert set(common_images(table, metric="ms_ssim_db").records["image"]) == set("abdef")
 
 
+def test_an_image_without_a_rate_is_dropped_for_all():
+    table = records()
+    table.loc[(table["image"] == "c") & (table["codec"] == "jpeg") & (table["quality"] == 50), "bpp"] = np.nan
+    common = common_images(table)
+    assert set(common.records["image"]) == set("abdef")
+    assert set(common.dropped["reason"]) == {"no bpp"}
+
+
 def test_nothing_left_is_an_empty_table_not_an_error():
     table = records()
     table["status"] = "failed"
