@@ -131,7 +131,7 @@ if drift is not None:
     display(table.assign(cost=table["one encoding"] - table["after 16 encodings"]).round(2))
 
 # %% [markdown]
-# HEIC 4:2:0 has no RD curve here, and so no cost.
+# HEIC 4:2:0, VVC at preset fast and AV1 by `ffmpeg-aom[tune=iq]` have no RD curve here, and so no cost.
 #
 # ## Fixed rate (b, d)
 
@@ -156,16 +156,16 @@ if fixed is not None:
 # fixed rate ours is as flat: `iat`, with its stable decoder (trained so that encoding its output again gives the same
 # latents), loses 0.03 dB in 16 rounds, `iat-stable`, which is the encoder of `iat-compact` with such a decoder, as
 # much. `iat-compact` itself loses 1.1 dB in the mean, 0.4 in the median and 4.4 on the worst image, most of it on
-# images that need a high level, and little where the level is below 0.6. JPEG XL and HEIC lose 1.8 and 2.0 dB, WebP
-# 3.2 and AVIF 4.5; JPEG 0.1. It depends on rate control leaving the level alone. When the level was corrected at
-# every round to within half a per cent, IAT lost 9.6 dB (an earlier checkpoint), because its images gain contrast and
-# noise with every small step of the quantiser.
+# images that need a high level, and little where the level is below 0.6. JPEG XL, BPG and HEIC lose 1.8 to 2.0 dB, VVC
+# 2.2, WebP 3.2 and AVIF 4.5, or 1.2 without libavif's rounding (`ffmpeg-aom[tune=iq]`); JPEG 0.1. It depends on rate
+# control leaving the level alone. When the level was corrected at every round to within half a per cent, IAT lost 9.6
+# dB (an earlier checkpoint), because its images gain contrast and noise with every small step of the quantiser.
 #
-# At the falling rate it loses 5.6 dB, of which about 1.4 are the lower rate: less than AVIF and JPEG, and not what
-# the paper shows. JPEG XL (3.6), HEIC (4.0) and WebP (4.3) lose less. On six images the rate asked for is out of
-# IAT's reach from the first one on, on four it is out of that of `iat-compact`. A stable decoder does not help there:
-# it stands still while the level does and loses 2.8 dB in the mean each time it moves (1.7 to 4.7), as JPEG
-# loses 4.2. What is lost there comes of quantising again, a little coarser, what was quantised before.
+# At the falling rate it loses 5.6 dB, of which about 1.4 are the lower rate: less than AVIF and JPEG, and not what the
+# paper shows. BPG (3.5), JPEG XL (3.6), HEIC and VVC (4.0), WebP (4.3) and AV1 (4.4) lose less. On six images the rate
+# asked for is out of IAT's reach from the first one on, on four it is out of that of `iat-compact`. A stable decoder
+# does not help there: it stands still while the level does and loses 2.8 dB in the mean each time it moves (1.7 to
+# 4.7), as JPEG loses 4.2. What is lost there comes of quantising again, a little coarser, what was quantised before.
 #
 # JPEG shows the same in another way: it loses a tenth of a dB at a fixed rate, and most of all codecs when its setting
 # changes.

@@ -28,7 +28,7 @@ from pngs import save_png
 from skimage.data import astronaut, chelsea
 
 from bench import columns_page, datasets, run, run_figures
-from bench.cli import call
+from bench.cli import Parser, call
 from bench.dataset_sets import DatasetSpec
 from bench.experiment import KEYS
 from bench.registry import parse_spec, split_specs
@@ -168,7 +168,7 @@ DECLARED = "blockdct"
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_parse(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parse = argparse.ArgumentParser.parse_args
+    parse = Parser.parse_args
 
     def only_parse(self: argparse.ArgumentParser, args=None, namespace=None):
         codecs = getattr(parse(self, args, namespace), "codec", None)
@@ -177,7 +177,7 @@ def test_commands_parse(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 parse_spec(name)
         raise Parsed
 
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", only_parse)
+    monkeypatch.setattr(Parser, "parse_args", only_parse)
     shell = [words for block in blocks(page) if block.kind == "sh" and not block.mark for words in lines(block.body)]
     for words in filter(ours, shell):
         with pytest.raises(Parsed):

@@ -137,3 +137,11 @@ def test_help_shows_defaults_that_say_something():
         parser.add_argument(name, default=default, help="x")
     parser.add_argument("--switch", action="store_true", help="x")
     assert [line.split()[0] for line in parser.format_help().splitlines() if "default:" in line] == ["--some"]
+
+
+def test_names_may_follow_options():
+    parser = cli.Parser(prog="x")
+    parser.add_argument("tables", nargs="+")
+    parser.add_argument("--anchor")
+    found = parser.parse_args(["a", "--anchor", "jpeg", "b"])
+    assert (found.tables, found.anchor) == (["a", "b"], "jpeg")
