@@ -264,7 +264,7 @@ def auc_table(curves: Mapping[str, Curve], method: AucMethod = "trapezoid") -> p
     for name, curve in finite.items():
         area, reason = math.nan, ""
         if name not in ends:
-            reason = f"{curve.rate.size} finite points, 2 needed"
+            reason = f"{curve.rate.size} finite point{'s' * (curve.rate.size != 1)}, 2 needed"
         elif not low < high:
             reason = "no interval of rate is covered by all curves"
         else:

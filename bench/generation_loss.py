@@ -112,6 +112,19 @@ def columns() -> list[str]:
     return [*POINT, "codec", "images", "generation", *ends, *half_lives, *colour]
 
 
-def show_half_life(generation: float | None, last: int) -> str:
-    """A half-life as people read it: ``7``, or ``> 50`` where 50 generations don't lose as much."""
-    return f"> {last}" if generation is None or generation is pd.NA or math.isnan(generation) else f"{int(generation)}"
+def show_half_life(generation: float | None, last: int, loss: float = math.inf, drop: float = 0.0) -> str:
+    """A half-life as people read it.
+
+    Args:
+        generation: as from ``loss_table``.
+        last: N.
+        loss: in dB, whose half-life it is.
+        drop: dB lost at N.
+
+    Returns:
+        ``7``; ``> 50`` where 50 generations don't lose as much; ``≤ 50`` where they do and some before are not there;
+        ``n/a`` where the drop is not known.
+    """
+    if generation is not None and generation is not pd.NA and not math.isnan(generation):
+        return f"{int(generation)}"
+    return "n/a" if math.isnan(drop) else f"≤ {last}" if drop >= loss else f"> {last}"

@@ -90,7 +90,8 @@ def by_generation(
 
 
 def dominated(records: pd.DataFrame) -> list[str]:
-    """A sentence for each image that makes more than half of a mean rate at generation 1, as a tiny one does.
+    """A sentence for each small image, of less than half the mean size, that makes more than half of a mean rate at
+    generation 1.
 
     Args:
         records: rows with status "ok", taken through ``bench.rd.common_images``; of fewer than three images nothing is
@@ -101,7 +102,8 @@ def dominated(records: pd.DataFrame) -> list[str]:
     for (_, system, schedule), part in first.groupby(POINT, sort=True):
         top = part.loc[part["bpp"].idxmax()]
         share, pixels = top["bpp"] / part["bpp"].sum(), (part["width"] * part["height"]).sum()
-        if len(part) < 3 or share <= max(0.5, found.get(top["image"], (0.0,))[0]):
+        small = 2 * top["width"] * top["height"] < pixels / len(part)
+        if len(part) < 3 or not small or share <= max(0.5, found.get(top["image"], (0.0,))[0]):
             continue
         what = (
             f"{top['image']} ({top['width']:.0f}x{top['height']:.0f} pixels) alone makes {share:.0%} of the mean rate"

@@ -171,6 +171,8 @@ def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_
     images = int(means["images"].iloc[0])
     title = f"{means['dataset'].iloc[0]}: mean over {images} image{'s' if images != 1 else ''}"
     figure.suptitle(title, fontsize=11)
+    if np.isposinf(means[[*metrics]].to_numpy(np.float64)).any():
+        note = f"{note} Triangles at the top: lossless on at least one image.".lstrip()
     legend_below(figure, lines, 4, note)
     return figure
 

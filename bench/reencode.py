@@ -130,8 +130,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--snapshots",
         metavar="LIST",
         default=SNAPSHOTS,
-        help="generations whose pixels are kept: numbers, 0 being the source, and last; or none (default: "
-        f"{SNAPSHOTS}, and of a hand-over those of the first and the last round)",
+        help="generations whose pixels are kept: numbers, 0 being the source, and last; or none; of a hand-over "
+        "those of the first and the last round as well where nothing is named",
     )
     add = parser.add_argument_group("how it is run").add_argument
     add(

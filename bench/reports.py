@@ -161,13 +161,18 @@ def _by_generation(results: Results, rows: Sequence[int]) -> str:
 
 
 def _too_small(records: pd.DataFrame) -> str:
-    """A sentence where some images have MS-SSIM and others none, and so there is no mean; "" otherwise."""
-    has = records.groupby(["dataset", "image"])["ms_ssim"].count() > 0
-    if has.all() or not has.any():
+    """A sentence where images have no MS-SSIM at some generation, and so there is no mean; "" otherwise."""
+    lacks = records["ms_ssim"].isna()
+    if not lacks.any():
         return ""
+    has = ~lacks.groupby([records["dataset"], records["image"]]).any()
+    first = records.loc[lacks, "generation"].min()
+    since = f" from generation {first} on" if first > 1 else ""
+    if not has.any():
+        return f"\n\nMS-SSIM takes 161 pixels a side, which no image has{since}."
     return (
-        f"\n\nMS-SSIM has no mean, as {(~has).sum()} of {len(has)} images have none (it takes 161 pixels a side): "
-        "bench.summary with --metric ms_ssim_db leaves these out."
+        f"\n\nMS-SSIM has no mean{since}, as {(~has).sum()} of {len(has)} images have none (it takes 161 pixels a "
+        "side): bench.summary with --metric ms_ssim_db leaves these out."
     )
 
 

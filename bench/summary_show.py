@@ -37,7 +37,7 @@ def _unsigned_zero(text: str) -> str:
 
 
 def _half_life(loss: float) -> Callable[[Row], str]:
-    return lambda row: show_half_life(row[f"half_life_{loss:g}"], int(row["generation"]))
+    return lambda row: show_half_life(row[f"half_life_{loss:g}"], int(row["generation"]), loss, row["drop"])
 
 
 def _shift(row: Row) -> str:

@@ -246,6 +246,7 @@ def test_half_life_refuses_gaps_and_losses_that_are_none():
 def test_half_lives_are_shown_as_people_read_them():
     assert show_half_life(7, 50) == "7"
     assert show_half_life(None, 50) == show_half_life(pd.NA, 50) == "> 50"
+    assert [show_half_life(None, 50, 1.0, drop) for drop in (0.9, 1.0, math.nan)] == ["> 50", "≤ 50", "n/a"]
 
 
 def test_loss_table():

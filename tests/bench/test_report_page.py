@@ -172,13 +172,54 @@ def test_the_nearest_kept_generation_is_shown_and_what_was_asked_for_is_said(vis
     assert "generation 5 " in caption
     assert "generation 5 (7 was not kept) · " in caption
     np.testing.assert_array_equal(pixels(page, "left"), chain("jpeg")[5])
-    # At a fixed point the pixels of another generation are those asked for, and nothing needs to be excused.
-    caption = page.locator("#caption-right").inner_text()
-    assert "generation 7 " in caption
-    assert "kept" not in caption
+    # Both sides show one generation, also where one of them could show the one asked for.
+    assert "generation 5 (7 was not kept) · " in page.locator("#caption-right").inner_text()
     page.keyboard.press("Shift+ArrowRight")
     shown(page, "jpeg", "coarse", 10)
     assert "kept" not in page.locator("#caption-left").inner_text()
+    # At a fixed point the pixels of another generation are those asked for, and nothing needs to be excused.
+    page = visit("#left=jpeg|quality:25&right=coarse|quality:25&generation=10&right-generation=7")
+    shown(page, "jpeg", "coarse", 10, 7)
+    caption = page.locator("#caption-right").inner_text()
+    assert "generation 7 " in caption
+    assert "kept" not in caption
+
+
+def test_swapping_exchanges_generations_too(visit):
+    page = visit("#left=jpeg|quality:25&right=jpeg|quality:25&generation=10&right-generation=1")
+    shown(page, "jpeg", "jpeg", 10, 1)
+    page.locator("#swap").click()
+    shown(page, "jpeg", "jpeg", 1, 10)
+    np.testing.assert_array_equal(pixels(page, "left"), chain("jpeg")[1])
+    page.keyboard.press("x")
+    shown(page, "jpeg", "jpeg", 10, 1)
+
+
+def test_the_own_generation_1_stays_that_of_the_codec_on_the_left(visit):
+    page = visit("#left=jpeg|quality:25&right=jpeg|quality:25&generation=10&right-generation=1")
+    page.locator("#left").select_option("0")
+    shown(page, "coarse", "coarse", 10, 1)
+    assert page.locator("#right-generation").input_value() == "own"
+
+
+@pytest.mark.parametrize(("left", "right"), [("fails", "jpeg"), ("jpeg", "fails")])
+def test_wiping_over_what_is_missing_says_why_on_its_side(visit, left, right):
+    page = visit(f"#left={left}|quality:25&right={right}|quality:25&generation=10&mode=wipe&wipe=0.25")
+    shown(page, left, right, 10)
+    (message,) = (one for one in page.locator(".message").all() if one.is_visible())
+    assert message.inner_text().startswith("Failed at generation")
+    box, port = message.bounding_box(), page.locator("#port-left").bounding_box()
+    edge = port["x"] + port["width"] / 4
+    assert box["x"] + box["width"] <= edge + 1 if left == "fails" else box["x"] >= edge - 1
+
+
+def test_labels_of_the_axes_are_whole(visit):
+    page = visit()
+    outside = page.eval_on_selector_all(
+        "#curves svg", "all => all.flatMap((s) => [...s.querySelectorAll('text.end')].map((t) => t.getBBox().x))"
+    )
+    assert outside
+    assert min(outside) >= 0
 
 
 def test_pictures_stay_level_where_one_caption_takes_two_lines(visit):

@@ -3,7 +3,7 @@
 import { report, chainOf, failure, hasPictures, kept } from "viewer/data";
 import { byId, element } from "viewer/format";
 import { size, mainPort } from "viewer/stage";
-import { GAINS, MODES, SCOPES, TABLES, state, change, lastGeneration, writeAddress } from "viewer/state";
+import { GAINS, MODES, SCOPES, TABLES, state, change, comparesOwn, lastGeneration, rightGeneration, showLeft, writeAddress } from "viewer/state";
 import { fit, oneToOne, zoomBy } from "viewer/view";
 
 const OWN = "own";
@@ -18,7 +18,8 @@ export function start() {
   radios("modes", MODES, "mode");
   radios("scopes", SCOPES, "scope");
   radios("tables", TABLES, "table");
-  for (const name of ["image", "left", "right", "gain"]) {
+  byId("left").addEventListener("change", (event) => showLeft(Number(event.target.value)));
+  for (const name of ["image", "right", "gain"]) {
     byId(name).addEventListener("change", (event) => change({ [name]: Number(event.target.value) }));
   }
   byId("right-generation").addEventListener("change", ({ target: { value } }) =>
@@ -53,7 +54,7 @@ export function draw(changed) {
     ticks(last);
   }
   for (const name of ["image", "left", "right", "gain", "right-generation", "generation"]) byId(name).value = state[name];
-  if (state.left === state.right && state["right-generation"] === 1) byId("right-generation").value = OWN;
+  if (comparesOwn()) byId("right-generation").value = OWN;
   for (const name of ["mode", "scope", "table"]) document.querySelector(`input[name=${name}][value=${state[name]}]`).checked = true;
   const pixels = hasPictures(state.image);
   for (const id of ["stage", "zoom", "modes", "before", "after"]) byId(id).hidden = !pixels;
@@ -101,8 +102,11 @@ export function stepKept(step) {
 /** Show, on the right, what the codec on the left gave at generation 1. */
 export const showOwnFirst = () => change({ right: state.left, "right-generation": 1 });
 
-/** Exchange left and right, where the right side follows the slider; else only the codecs. */
-export const swap = () => change({ left: state.right, right: state.left });
+/** Exchange left and right: the codecs and, where the right side does not follow the slider, the generations. */
+export function swap() {
+  const own = state["right-generation"] === "same" ? {} : { generation: rightGeneration(), "right-generation": state.generation };
+  change({ left: state.right, right: state.left, ...own });
+}
 
 async function copyLink() {
   writeAddress();

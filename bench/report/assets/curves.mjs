@@ -3,10 +3,11 @@
 import { report, chainOf, meanOf, value, kept } from "viewer/data";
 import { byId, element, show } from "viewer/format";
 import { shape } from "viewer/marks";
-import { state, change, rightGeneration, lastGeneration } from "viewer/state";
+import { state, change, rightGeneration, showLeft, lastGeneration } from "viewer/state";
 
 const CHARTS = [["psnr", "PSNR", "dB"], ["ms_ssim_db", "MS-SSIM", "dB"], ["bpp", "Rate", "bits per pixel"], ["delta_e", "Colour ΔE", "CIEDE2000"]];
-const [W, H, LEFT, RIGHT, TOP, BOTTOM] = [340, 220, 44, 12, 12, 26];
+const [W, H, RIGHT, TOP, BOTTOM] = [340, 220, 12, 12, 26];
+const [LEAST_LEFT, LETTER] = [44, 6.5]; // room for the labels of the axis, and of one of their letters
 
 /** What the figures are taken from at an operating point: a chain, or the means. */
 export const seriesOf = (point) =>
@@ -39,17 +40,18 @@ function scopeNote(all) {
 function chart([name, title, unit], all, last) {
   const finite = all.flatMap((one) => range(one, name)).filter((v) => Number.isFinite(v));
   const [low, high, step] = axis(Math.min(...finite), Math.max(...finite), name === "bpp" || name === "delta_e");
-  const x = (n) => LEFT + ((n - 1) / Math.max(1, last - 1)) * (W - LEFT - RIGHT);
+  const digits = finite.length ? Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) : 0;
+  const left = Math.max(LEAST_LEFT, ...finite.length ? [low, high].map((v) => 8 + LETTER * v.toFixed(digits).length) : []);
+  const x = (n) => left + ((n - 1) / Math.max(1, last - 1)) * (W - left - RIGHT);
   const y = (v) => (v === Infinity ? TOP : H - BOTTOM - ((v - low) / (high - low)) * (H - TOP - BOTTOM));
   const said = sides().map(([side, point, n]) => `${side} ${show(name, value(seriesOf(point), n, name))} at generation ${n}`);
   const svg = element("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${title} (${unit}): ${said.join(", ")}` });
   if (!finite.length) {
     svg.append(element("text", { x: W / 2, y: H / 2, class: "middle", text: "no values" }));
   } else {
-    const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
     for (let v = low; v <= high + step / 2; v += step) {
-      svg.append(element("line", { class: "grid", x1: LEFT, x2: W - RIGHT, y1: y(v), y2: y(v) }));
-      svg.append(element("text", { class: "end", x: LEFT - 5, y: y(v) + 3.5, text: v.toFixed(digits) }));
+      svg.append(element("line", { class: "grid", x1: left, x2: W - RIGHT, y1: y(v), y2: y(v) }));
+      svg.append(element("text", { class: "end", x: left - 5, y: y(v) + 3.5, text: v.toFixed(digits) }));
     }
     for (const n of xTicks(last)) svg.append(element("text", { class: "middle", x: x(n), y: H - 9, text: n }));
     const now = Math.max(1, state.generation);
@@ -63,7 +65,7 @@ function chart([name, title, unit], all, last) {
   svg.addEventListener("click", (event) => {
     const box = svg.getBoundingClientRect();
     const at = ((event.clientX - box.left) / box.width) * W;
-    const n = Math.round(1 + ((at - LEFT) / (W - LEFT - RIGHT)) * (last - 1));
+    const n = Math.round(1 + ((at - left) / (W - left - RIGHT)) * (last - 1));
     change({ generation: Math.min(lastGeneration(), Math.max(1, n)) });
   });
   const now = sides().map(([side, point, n]) => element("span", { class: `side ${side}`, text: show(name, value(seriesOf(point), n, name)) }));
@@ -116,6 +118,6 @@ function entry(one) {
   const where = [one.i === state.left && "left", one.i === state.right && rightGeneration() > 0 && "right"].filter(Boolean);
   const button = element("button", { type: "button", title: "Show it on the left; with Shift on the right", "aria-pressed": String(one.i === state.left) }, svg, one.label,
     ...where.map((side) => element("span", { class: `side ${side}`, text: side })));
-  button.addEventListener("click", (event) => change({ [event.shiftKey ? "right" : "left"]: one.i }));
+  button.addEventListener("click", (event) => (event.shiftKey ? change({ right: one.i }) : showLeft(one.i)));
   return element("li", {}, button);
 }

@@ -49,6 +49,21 @@ function same(chain, a, b) {
 }
 
 /**
+ * What can be shown of two chains for one generation: where one of them has no such pixels, of both the nearest generation
+ * whose pixels both have.
+ */
+export function pair(image, left, right, asked) {
+  const found = [left, right].map((point) => picture(image, point, asked));
+  if (found.some(({ problem }) => problem) || found.every(({ exact }) => exact)) return found;
+  const numbers = [left, right].flatMap((point) => kept(image, chainOf(image, point))).filter((n) => n > 0);
+  for (const n of numbers.sort((a, b) => Math.abs(a - asked) - Math.abs(b - asked))) {
+    const both = [left, right].map((point) => picture(image, point, n));
+    if (both.every(({ exact }) => exact)) return both.map((one) => ({ ...one, asked, exact: false }));
+  }
+  return found;
+}
+
+/**
  * What can be shown of a chain for a generation.
  * @returns {{asked, generation, place, exact, problem}} the generation whose pixels come nearest, whether they are those of
  *   the one asked for, and a sentence where there is nothing to be shown.

@@ -25,7 +25,7 @@ const KEYS = [
   [["PageUp", "PageDown"], "Page ↑ ↓", "image before, next image", (key) => image(key === "PageUp" ? -1 : 1)],
   [["l", "L"], "l L", "next codec on the left, the one before", (key) => codec("left", key === "l" ? 1 : -1)],
   [["r", "R"], "r R", "next codec on the right, the one before", (key) => codec("right", key === "r" ? 1 : -1)],
-  [["x"], "x", "swap the codecs left and right", swap],
+  [["x"], "x", "swap left and right", swap],
   [["1", "2", "3", "4"], "1 2 3 4", Object.values(MODES).join(", ").toLowerCase(), (key) => change({ mode: Object.keys(MODES)[key - 1] })],
   [["[", "]"], "[ ]", "move the wipe", (key) => wipe(key === "[" ? -0.05 : 0.05)],
   [["g", "G"], "g G", "more gain of the difference, less", (key) => gain(key === "g" ? 1 : -1)],

@@ -1,6 +1,6 @@
 // The pictures: left and right, beside each other, one wiped over the other, or their difference.
 
-import { report, picture, chainOf, kept, value } from "viewer/data";
+import { report, pair, picture, chainOf, kept, value } from "viewer/data";
 import { drawDifference } from "viewer/difference";
 import { byId, element, show, zoomText } from "viewer/format";
 import { gestures } from "viewer/gestures";
@@ -58,10 +58,10 @@ export async function draw(changed) {
   if (["zoom", "x", "y", "wipe"].some((name) => changed.has(name))) arrange();
   if (!["image", "left", "right", "generation", "right-generation", "mode", "gain"].some((name) => changed.has(name))) return;
   const turn = ++drawn;
-  const found = {
-    left: picture(state.image, state.left, state.generation),
-    right: picture(state.image, state.right, rightGeneration()),
-  };
+  const [left, right] = state["right-generation"] === "same"
+    ? pair(state.image, state.left, state.right, state.generation)
+    : [picture(state.image, state.left, state.generation), picture(state.image, state.right, rightGeneration())];
+  const found = { left, right };
   const pictures = {};
   await Promise.all(SIDES.map(async (side) => {
     if (found[side].place === undefined) return;
@@ -143,6 +143,7 @@ function arrange() {
   const beside = state.mode === "side";
   const home = beside ? ports.right : ports.left;
   if (layers.right.parentNode !== home) home.prepend(layers.right);
+  if (message.right.parentNode !== home) home.append(message.right);
   if (!beside) ports.left.insertBefore(layers.right, layers.difference);
   const frame = size();
   stage.style.setProperty("--ratio", frame.join(" / "));
@@ -156,6 +157,10 @@ function arrange() {
   handle.style.left = `${100 * state.wipe}%`;
   handle.setAttribute("aria-valuenow", Math.round(100 * state.wipe));
   if (state.mode !== "difference" && shown.found) message.left.hidden = !shown.found.left.problem;
+  message.right.hidden = !shown.found?.right.problem || !["side", "wipe"].includes(state.mode);
+  const cut = state.mode === "wipe" ? `${100 * state.wipe}%` : "";
+  message.left.style.right = cut && `calc(100% - ${cut})`;
+  message.right.style.left = cut;
   for (const name of [...SIDES, "difference"]) place(layers[name].parentNode, canvasOf(name), frame);
   byId("zoom-text").textContent = zoomText(scaleOf(ports.left, frame) * devicePixelRatio);
 }

@@ -46,7 +46,7 @@ const FIELDS = {
 function defaults() {
   const here = report.points.map((_, i) => i).filter((point) => chainOf(0, point));
   const left = here[0] ?? 0;
-  const last = kept(0, chainOf(0, left)).at(-1) ?? chainOf(0, left)?.last ?? 1;
+  const last = kept(0, chainOf(0, left)).findLast((n) => n > 0) ?? chainOf(0, left)?.last ?? 1;
   // One operating point alone is compared with its own generation 1.
   const alone = here.length < 2;
   return {
@@ -96,6 +96,12 @@ addEventListener("hashchange", readAddress);
 
 /** The generation the right side is asked for. */
 export const rightGeneration = () => (state["right-generation"] === "same" ? state.generation : state["right-generation"]);
+
+/** Whether the right side shows what the codec on the left gave at generation 1. */
+export const comparesOwn = () => state.left === state.right && state["right-generation"] === 1;
+
+/** Show a codec on the left; a right side that shows the same one's generation 1 goes along. */
+export const showLeft = (point) => change(comparesOwn() ? { left: point, right: point } : { left: point });
 
 /** The last generation the slider goes to: that of the longer chain. */
 export const lastGeneration = () =>

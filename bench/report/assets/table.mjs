@@ -3,7 +3,7 @@
 import { report, value } from "viewer/data";
 import { seriesOf } from "viewer/curves";
 import { NAMES, byId, element, settled, show } from "viewer/format";
-import { state, change, rightGeneration } from "viewer/state";
+import { state, change, rightGeneration, showLeft } from "viewer/state";
 
 const COLUMNS = [
   "codec", "quality", "target_bpp", "bytes", "bpp", "psnr", "ms_ssim", "ms_ssim_db", "psnr_step", "psnr_first", "delta_e",
@@ -50,13 +50,13 @@ function generations(point) {
 
 function codecs() {
   const n = Math.max(1, state.generation);
-  return report.points.map((point, i) => ({ series: seriesOf(i), n, label: point.label, now: i === state.left || i === state.right, pick: () => change({ left: i }) }))
+  return report.points.map((point, i) => ({ series: seriesOf(i), n, label: point.label, now: i === state.left || i === state.right, pick: () => showLeft(i) }))
     .filter(({ series }) => series);
 }
 
 function note(rows) {
   const { dataset, name } = report.images[state.image];
-  const of = state.scope === "mean" ? `${dataset}, mean over ${rows[0]?.series.images ?? 0} images (${report.average})` : `${dataset}, ${name}`;
+  const of = state.scope === "mean" ? `${dataset}, ${rows.length ? `mean over ${rows[0].series.images} image${rows[0].series.images === 1 ? "" : "s"} (${report.average})` : "means"}` : `${dataset}, ${name}`;
   const what = state.table === "all" ? `generation ${Math.max(1, state.generation)}` : report.points[state[state.table]].label;
   return rows.length ? `${what}; ${of}.` : `${what}; ${of}: there are no records.`;
 }
