@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +124,7 @@ def _points(records: pd.DataFrame) -> list[dict[str, Any]]:
             {"system": system, "schedule": schedule, "label": label(system, schedule)}
             | {"color": look.color, "marker": str(look.marker), "dash": _dash(look.linestyle)}
             | {"carrier": part["carrier"].iloc[0], "codecs": sorted(set(part["codec"])), "identity": None}
+            | {"edited": re.search(r"\+[a-z]", schedule) is not None}
         )
     return points
 

@@ -121,6 +121,14 @@ def test_points_are_in_the_order_of_their_qualities(run):
     assert labels == ["jpeg, quality 5", "jpeg, quality 10", "jpeg, quality 50"]
 
 
+def test_points_with_edits_are_marked(run):
+    one = tables.read([run])
+    one = one[one["codec"] == "jpeg"]
+    table = pd.concat([one, one.assign(schedule="quality:25+shift:3")], ignore_index=True)
+    points = payload(table, snapshots.Kept(), [], "title").data["points"]
+    assert {point["schedule"]: point["edited"] for point in points} == {"quality:25": False, "quality:25+shift:3": True}
+
+
 def test_colours_are_those_of_the_figures(run):
     from bench import plots
 

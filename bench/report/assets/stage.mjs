@@ -122,6 +122,9 @@ function caption(side, found) {
   const parts = [mark(side), name, ` generation ${found.generation}${turn}`];
   if (!found.exact) parts.push(element("span", { class: "nearest", text: ` (${found.asked} was not kept)` }));
   parts.push(["", ...figures].join(" · "));
+  if (point.edited && found.generation > 1) {
+    parts.push(element("span", { class: "nearest", text: " against the source edited alike", title: "The image was edited before this generation and every one before it but the first; the figures compare it with the source after the same edits." }));
+  }
   if (point.carrier !== "uint8") parts.push(element("span", { class: "nearest", text: ` ${point.carrier} carrier` }));
   return parts;
 }
