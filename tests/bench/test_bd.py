@@ -202,7 +202,7 @@ def test_auc_table_uses_the_rates_common_to_all():
     assert table.loc["b", "high"] == pytest.approx(1.6)
     assert table.loc["a", "auc"] == pytest.approx(auc(CURVE, 0.22, 1.6))
     assert table.loc["a", "auc_normalised"] == pytest.approx(table.loc["a", "auc"] / 1.38)
-    assert table.loc["lone", "reason"] == "1 finite points, 2 needed"
+    assert table.loc["lone", "reason"] == "1 finite point, 2 needed"
     apart = auc_table({"a": CURVE, "b": Curve.of(RATE + 5, PSNR)})
     assert apart["auc"].isna().all()
     assert set(apart["reason"]) == {"no interval of rate is covered by all curves"}

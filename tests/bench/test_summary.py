@@ -226,7 +226,7 @@ def test_too_few_points_are_a_sentence_not_a_table(table, tmp_path, capsys):
     table[table["quality"] == 40].to_csv(tmp_path / "t.csv", index=False)
     assert main([str(tmp_path / "t.csv")]) == 0
     text = capsys.readouterr().out
-    assert "n/a for all: 1 finite points, 2 needed." in text
+    assert "n/a for all: 1 finite point, 2 needed." in text
     assert "n/a for all: both curves: 1 point, 4 needed: run bench.reencode at more qualities" in text
     assert "half-life" in text
 
