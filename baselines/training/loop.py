@@ -224,7 +224,8 @@ class Trainer:
             on_evaluation: called after each, the state being saved.
 
         Raises:
-            BenchError: no step had a finite gradient; nothing is written.
+            BenchError: no step had a finite gradient, or the weights or an evaluation are not finite any more; nothing
+                is written.
         """
         begin, start_seconds, next_evaluation = time.monotonic(), self.seconds, evaluate_every * 60
         losses: list[tuple[float, float, float]] = []
@@ -260,6 +261,13 @@ class Trainer:
 
     def _report(self, losses: list[tuple[float, float, float]], then: Callable[[], None] | None, last: bool) -> None:
         points = self.evaluate()
+        broken = [name for name, figure in points.items() if not math.isfinite(figure)]
+        if broken or not all(torch.isfinite(tensor).all() for tensor in self.model.state_dict().values()):
+            raise BenchError(
+                f"The training has diverged by iteration {self.iteration} ({', '.join(broken) or 'weights'} not "
+                "finite), and nothing was written: go on from what was saved before with --resume and smaller steps by "
+                "--lr-entropy, --lr-transform and --lr-mix."
+            )
         row: dict[str, Any] = {"iteration": self.iteration, "minutes": round(self.seconds / 60, 2)}
         row |= {"loss": sum(v[0] for v in losses) / max(1, len(losses)), "skipped": self.skipped}
         row |= {key: round(value, 4 if key.startswith("bpp") else 3) for key, value in points.items()}

@@ -118,6 +118,25 @@ def test_signals_are_given_back(arguments: list[str], monkeypatch: pytest.Monkey
     assert [signal.getsignal(stop) for stop in (signal.SIGINT, signal.SIGTERM)] == before
 
 
+def test_a_training_that_has_diverged_writes_nothing(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ["iat", *arguments, "--random-start", "--out", "run"]
+    assert main([*given, "--iterations", "1"]) == 0
+    before = {path: path.read_bytes() for path in Path("run").iterdir()}
+    step = Trainer.step
+
+    def diverging(self: Trainer, rate_only: bool = False) -> tuple[float, float, float]:
+        found = step(self, rate_only)
+        next(self.model.parameters()).data.fill_(float("nan"))
+        return found
+
+    monkeypatch.setattr(Trainer, "step", diverging)
+    with pytest.raises(
+        BenchError, match=r"^The training has diverged by iteration 2 \(.* not finite\), and nothing was"
+    ):
+        main([*given, "--iterations", "1", "--resume"])
+    assert {path: path.read_bytes() for path in Path("run").iterdir()} == before
+
+
 def test_a_training_that_learned_nothing_writes_nothing(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     step = Trainer._rate_and_distortion
     monkeypatch.setattr(Trainer, "_rate_and_distortion", lambda self: tuple(float("nan") * each for each in step(self)))
