@@ -15,6 +15,7 @@ from bench import columns, provenance
 from bench.generation_loss import loss_table
 from bench.generation_table import by_generation, dominated, shown
 from bench.rd import common_images, generation_means
+from bench.reports import _too_small
 
 
 def records(psnr, codec="jpeg", image="a"):
@@ -58,7 +59,8 @@ def test_means_leave_out_lossless_images_and_say_so():
 def test_an_image_that_makes_most_of_a_mean_rate_is_named():
     rows = [row | {"image": name, "width": 100, "height": 50} for name in "abc" for row in records([30.0, 29.0])]
     tiny = [row | {"image": "tiny", "width": 1, "height": 1, "bpp": 72.0} for row in records([30.0, 29.0])]
-    for table, told in ((rows, 0), (rows + tiny, 1), (rows[:2] + tiny, 0)):
+    busy = [row | {"width": 100, "height": 50} for row in tiny]  # and as large as the others
+    for table, told in ((rows, 0), (rows + tiny, 1), (rows[:2] + tiny, 0), (rows + busy, 0)):
         common = common_images(columns.frame(table)).records
         assert len(dominated(common)) == told
     (sentence,) = dominated(common_images(columns.frame(rows + tiny)).records)
@@ -159,3 +161,13 @@ def test_where_no_image_is_left_the_table_says_so():
     text = printed(columns.frame(rows), [1])
     assert text.endswith("so that there are no means: leave one of them out.")
     assert text.startswith("Left out for all codecs: a of set, because of jpeg, quality 75: broken.")
+
+
+def test_why_ms_ssim_is_missing_is_told_and_since_when():
+    table = columns.frame(records([30.0, 29.0]) + records([30.0, 29.0], image="b"))
+    assert _too_small(table) == ""
+    later = table["generation"] == 2
+    assert "which no image has from generation 2 on." in _too_small(table.assign(ms_ssim=table["ms_ssim"].mask(later)))
+    assert _too_small(table.assign(ms_ssim=math.nan)).endswith("which no image has.")
+    one = table.assign(ms_ssim=table["ms_ssim"].mask(table["image"] == "b"))
+    assert "MS-SSIM has no mean, as 1 of 2 images have none" in _too_small(one)
