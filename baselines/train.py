@@ -209,6 +209,8 @@ def training_options(args: argparse.Namespace, chosen: System, config: ModelConf
         raise BenchError(f"--lambda {wanted}: {args.system} trains one model for {_rates(chosen)}.")
     given = {f.name: getattr(args, f.name) for f in fields(TrainingOptions)}
     options = TrainingOptions(**{name: value for name, value in given.items() if value is not None})
+    if options.lagrangian and options.curriculum:
+        raise BenchError(f"--curriculum widens levels, of which {args.system} has one: leave it out.")
     if options.identity and options.distortion != "mse":
         raise BenchError("--identity goes with --distortion mse: leave one of them out.")
     if options.identity and options.bfloat16 and args.bfloat16 is not None:

@@ -38,6 +38,8 @@ OPTIMISATION = {
     "again": "share of the pool that comes from images coded once before",
     "balance": "exponent by which high levels are kept from drowning low ones; 0 is the papers' loss",
     "uniform": "share of quality maps that are uniform",
+    "curriculum": "share of the budget, at its start, over which levels widen from one to all; 0 takes all at once",
+    "curriculum_from": "the level that they widen from",
     "clip": "norm that longer gradients are shortened to; 0 leaves them",
     "ema": "decay of the averaged weights, which are evaluated and written",
     "bfloat16": "the transform's small networks in bfloat16 (default: where the device has instructions for it)",

@@ -20,7 +20,7 @@ from baselines.training.data import Photographs
 from baselines.training.evaluation import evaluate
 from baselines.training.live import LiveLine
 from baselines.training.losses import rate, rate_distortion
-from baselines.training.maps import quality_maps
+from baselines.training.maps import narrowed, quality_maps
 from baselines.training.options import Budget, TrainingOptions
 from baselines.training.pool import LatentPool, coded_once
 from baselines.training.state import save
@@ -41,6 +41,7 @@ class Trainer:
         options: see ``TrainingOptions``.
 
     Attributes:
+        progress: the share of the budget that is used up, for the curriculum; 1 outside ``run``.
         began: what the weights were at first, for the card; see ``training.beginning``.
     """
 
@@ -70,6 +71,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(self._groups(), betas=(0.9, 0.99), eps=1e-9, fused=True)
         self.generator = torch.Generator().manual_seed(options.seed)
         self.iteration, self.joint, self.images, self.seconds, self.skipped = 0, 0, 0, 0.0, 0
+        self.progress = 1.0
         self.pool, self.worn = LatentPool(options.pool), 0
         self.history: list[dict[str, Any]] = []
         self.began: dict[str, Any] = {}
@@ -191,7 +193,10 @@ class Trainer:
         o = self.options
         if o.lagrangian:
             return torch.full((o.batch, 1, o.crop, o.crop), level_of(o.lagrangian))
-        return quality_maps(o.batch, o.crop, self.generator, o.uniform, (1 - o.uniform) / 2)
+        maps = quality_maps(o.batch, o.crop, self.generator, o.uniform, (1 - o.uniform) / 2)
+        if self.progress >= o.curriculum:
+            return maps
+        return narrowed(maps, self.progress / o.curriculum, o.curriculum_from)
 
     def _rate_only(self, progress: float) -> bool:
         o = self.options
@@ -242,6 +247,7 @@ class Trainer:
         # training ends on Ctrl-C or SIGTERM as at the end of its budget: with the state saved
         with _signals_to(self._stop), LiveLine(self.device, self.images) as line:
             while not self.stopped and (progress := budget.spent(time.monotonic() - begin, self.iteration - first)) < 1:
+                self.progress = progress
                 self._set_rates(progress)
                 rate_only = self._rate_only(progress)
                 values = self.step(rate_only)

@@ -51,3 +51,8 @@ def _bumps(size: int, generator: torch.Generator) -> Tensor:
     total = torch.einsum("ny,nx->yx", shape[:, 0], shape[:, 1])
     peak = 0.5 + 0.5 * float(torch.rand(1, generator=generator))
     return total / total.max() * peak
+
+
+def narrowed(levels: Tensor, width: float, middle: float) -> Tensor:
+    """Levels (any shape) in [0, 1] drawn together around ``middle``, to a range ``width`` as wide: a curriculum."""
+    return middle + width * (levels - middle)

@@ -7,6 +7,15 @@ from dataclasses import asdict, dataclass
 
 from bench.codec import BenchError
 
+SHARES = {"entropy_first", "decay", "again", "uniform", "ema", "curriculum", "curriculum_from"}
+"""Options that lie between 0 and 1."""
+
+MOST = {"batch": 4096, "crop": 4096, "pool": 1 << 20}
+"""What no memory holds more of, and so a slip of the hand."""
+
+NAMES = {"lagrangian": "--lambda"}
+"""Options that are called otherwise on the command line."""
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -28,6 +37,9 @@ class TrainingOptions:
         again: share of the pool that comes from images coded once before; see ``training.pool``.
         balance: see ``losses.rate_distortion``.
         uniform: share of uniform quality maps.
+        curriculum: share of the budget, at its start, over which levels widen from ``curriculum_from`` alone to all of
+            0 to 1, linearly: see ``training.maps.narrowed``. 0 takes all of them from the start.
+        curriculum_from: the level that they widen from.
         clip: norm that longer gradients are shortened to; 0 leaves them.
         ema: decay of the averaged weights, which are what is evaluated and shipped.
         bfloat16: the transform's small networks in bfloat16; what carries the image, the entropy model, parameters and
@@ -54,6 +66,8 @@ class TrainingOptions:
     again: float = 0.25
     balance: float = 0.4
     uniform: float = 0.7
+    curriculum: float = 0.0
+    curriculum_from: float = 0.5
     clip: float = 5.0
     ema: float = 0.998
     bfloat16: bool = True
@@ -66,8 +80,15 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             least = 1 if name in ("batch", "crop", "warmup", "pool", "reuse") else 0
-            if isinstance(value, int | float) and not least <= value < math.inf:
-                raise BenchError(f"--{name.replace('_', '-')} must be a number of at least {least}, got {value:g}.")
+            if not isinstance(value, int | float):
+                continue
+            option = NAMES.get(name, "--" + name.replace("_", "-"))
+            if not least <= value < math.inf:
+                raise BenchError(f"{option} must be a number of at least {least}, got {value}.")
+            if name in SHARES and value > 1:
+                raise BenchError(f"{option} is a share and must lie between 0 and 1, got {value}.")
+            if (most := MOST.get(name, math.inf)) < value:
+                raise BenchError(f"{option} must be at most {most}, got {value}.")
 
 
 @dataclass(frozen=True)
