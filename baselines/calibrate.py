@@ -13,7 +13,7 @@ from tqdm import tqdm
 from baselines.learned.codec import LearnedCodec
 from baselines.learned.ratehint import RateModel, features
 from baselines.training.data import files_in, read_pixels
-from bench.cli import Parser, run
+from bench.cli import Parser, positive_int, run
 from bench.codec import BenchError
 from bench.registry import create
 
@@ -24,8 +24,8 @@ def parser() -> argparse.ArgumentParser:
     p = Parser(prog="python -m baselines.calibrate", description=__doc__)
     p.add_argument("codec", help="a learned codec of variable rate, with its checkpoint: iat, sft[checkpoint=FILE]")
     p.add_argument("--data", type=Path, required=True, help="folder of photographs, searched with its subfolders")
-    p.add_argument("--photographs", type=int, default=40, help="how many, spread over the folder")
-    p.add_argument("--side", type=int, default=512, help="their middle is cut to this many pixels a side")
+    p.add_argument("--photographs", type=positive_int, default=40, help="how many, spread over the folder")
+    p.add_argument("--side", type=positive_int, default=512, help="their middle is cut to this many pixels a side")
     return p
 
 

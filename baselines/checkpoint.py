@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def save_checkpoint(
     card: dict[str, Any],
     steps: Mapping[str, float] | None = None,
     base: Path | None = None,
+    option: str = "--out",
 ) -> None:
     """Write ``path`` (safetensors, card in its metadata) and ``path`` with suffix .json, each atomically.
 
@@ -30,9 +32,10 @@ def save_checkpoint(
         path, tensors, card: what goes where.
         steps: store the weights as ``baselines.storage`` says, in these steps; otherwise they are kept exactly.
         base: a checkpoint beside ``path``, whose tensors are not stored again; only with ``steps``.
+        option: what chooses ``path`` on the command line.
 
     Raises:
-        BenchError: a base that ``path`` can't lean on, see ``base_of``.
+        BenchError: ``path`` can't be written; a base that it can't lean on, see ``base_of``.
     """
     held: dict[str, Tensor] = {}
     card = {key: value for key, value in card.items() if key != "base"}  # of the file that the weights came from
@@ -45,11 +48,19 @@ def save_checkpoint(
     else:
         stored = pack(tensors, steps, held)
     data = save(stored, {"card": card_text})
-    path.parent.mkdir(parents=True, exist_ok=True)
     for target, content in ((path, data), (path.with_suffix(".json"), (card_text + "\n").encode())):
         temporary = target.with_name(target.name + ".part")
-        temporary.write_bytes(content)
-        temporary.replace(target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            temporary.replace(target)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            reason = (error.strerror or str(error)).rstrip(".").lower()
+            raise BenchError(
+                f"{target} can't be written: {reason}; choose another place for it by {option}."
+            ) from error
 
 
 def base_of(path: Path, base: Path) -> tuple[dict[str, Tensor], str]:

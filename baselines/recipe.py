@@ -68,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.show:
         print("\n".join("python -m baselines." + shlex.join(step) for step in planned))
         return OK
+    _check_options(planned, args.data)
     _check_plan(folder, steps(recipes[args.name][1], folder, args.scale), args.data)
     for step in planned:
         finished = _taken(done)
@@ -80,11 +81,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return OK
 
 
+def _check_options(planned: list[list[str]], data: Path) -> None:
+    """Raise BenchError where a training would refuse its options, before anything is written."""
+    from baselines.learned.device import check_device, missing
+    from baselines.train import parser as parser_of_train
+    from baselines.training.data import files_in
+
+    files_in(data)
+    for args in (parser_of_train().parse_args(step[1:]) for step in planned if step[0] == "train"):
+        if reason := missing(check_device(args.device, args.system)):
+            raise BenchError(f"{args.system}: {reason}")
+
+
 def _check_plan(folder: Path, planned: list[list[str]], data: Path) -> None:
     """Note in the folder what is to be made in it; raise BenchError where that was begun with something else."""
     file, plan = folder / "plan.json", {"steps": planned, "data": str(data.resolve())}
-    if not file.is_file():
-        _write(file, plan)
+    if not file.is_file() or not any(path != file for path in folder.rglob("*") if path.is_file()):
+        _write(file, plan)  # what nothing was made of binds nobody
         return
     try:
         begun = json.loads(file.read_text(encoding="utf-8"))

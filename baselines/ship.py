@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "psnr_change_db": round(change.psnr, 4),
         "rate_change": round(change.rate, 5),
     }
-    save_checkpoint(target, tensors, card, steps, base)
+    save_checkpoint(target, tensors, card, steps, base, option="--into")
     sizes = f"{target.stat().st_size / 1e6:.1f} MB (was {source.stat().st_size / 1e6:.1f})"
     if not steps:
         print("No steps leave PSNR and the rate where they were, so that all weights are stored exactly.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = f"{args.system}-{args.preset}{suffix}"
     folder = args.out or Path("training-runs") / name
     path = folder / f"{name}.safetensors"
-    with alone_in(folder):  # before anything in it is looked at: another training may be about to write it
+    with _enough_memory(), alone_in(folder):  # first of all: another training may be about to write there
         stopped_there = (folder / "state.pt").exists()
         resumed = stopped_there and (args.resume or args.finish)
         torch.manual_seed(options.seed)
@@ -135,6 +136,20 @@ def _photographs(args: argparse.Namespace) -> tuple[Photographs, Photographs]:
     return everything.split(min(48, count // 4))
 
 
+@contextmanager
+def _enough_memory() -> Iterator[None]:
+    """One sentence where memory runs out, on the device or beside it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise BenchError(
+            "There is not enough memory for this training: choose a smaller --batch, --crop or --pool, or name a "
+            "folder of fewer photographs with --data."
+        ) from error
+
+
 def _budget(args: argparse.Namespace) -> Budget:
     given = {name: value for name in ("minutes", "iterations") if (value := getattr(args, name)) is not None}
     if not given:
@@ -142,6 +157,8 @@ def _budget(args: argparse.Namespace) -> Budget:
     for name, value in given.items():
         if not 0 < value < math.inf:
             raise BenchError(f"--{name} must be a number above 0, got {value:g}.")
+    if not args.evaluate_every >= 0:
+        raise BenchError(f"--evaluate-every must be a number of minutes, at least 0, got {args.evaluate_every:g}.")
     return Budget(**given)
 
 

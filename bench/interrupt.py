@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Self
@@ -36,6 +36,23 @@ def sigterm_is_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def signals_to(handler: Callable[..., None]) -> Iterator[None]:
+    """While entered, ``handler`` takes Ctrl-C and SIGTERM, and after it those that took them before.
+
+    Outside the main thread, which is the only one that hears of them, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {stop: signal.signal(stop, handler) for stop in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for stop, earlier in before.items():
+            signal.signal(stop, earlier)
 
 
 class Interrupts:

@@ -47,7 +47,7 @@ class IATConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         if self.latent < 1 or 768 % self.latent:
-            raise BenchError(f"IAT: latent (M) must divide 768, got {self.latent}.")
+            raise BenchError(f"IAT: latent (M) must divide 768, got {self.latent}; change it with --latent.")
 
 
 PAPER = IATConfig()

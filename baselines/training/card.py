@@ -10,6 +10,7 @@ import torch
 from baselines.learned.config import ModelConfig
 from baselines.learned.identity import FREE
 from baselines.learned.lagrangian import TAU, THETA
+from baselines.training.effort import total
 from baselines.training.loop import Trainer
 from bench import provenance
 
@@ -20,31 +21,28 @@ IDENTITY = " + {:g} relu(|y(x_hat) - y_hat| - {:g})^2 / pixels, and so for z"
 
 
 def card(trainer: Trainer, system: str, preset: str, config: ModelConfig) -> dict[str, Any]:
-    """System, preset, configuration; start, loss, options, time spent, data, machine, history."""
+    """System, preset, configuration; start, loss, options, time spent (and in all), data, machine, history."""
     options = trainer.options
     device = (
         torch.cuda.get_device_name(trainer.device)
         if trainer.device.type == "cuda"
         else provenance.machine()["processor"]
     )
-    return {
-        "system": system,
-        "preset": preset,
-        "config": config.to_dict(),
-        "training": {
-            "loss": (SINGLE_RATE_LOSS if options.lagrangian else LOSS)
-            + (IDENTITY.format(options.identity, FREE) if options.identity else ""),
-            "options": asdict(options),
-            "iterations": trainer.iteration,
-            "images_seen": trainer.images,
-            "minutes": round(trainer.seconds / 60, 1),
-            "device": device,
-            "threads": torch.get_num_threads(),
-            "photographs": len(trainer.data.offsets),
-            "data_digest": trainer.data.digest,
-            "torch": torch.__version__.split("+")[0],
-            "commit": provenance.git_commit() or "unknown",
-            "history": trainer.history,
-            **trainer.began,
-        },
+    training = {
+        "loss": (SINGLE_RATE_LOSS if options.lagrangian else LOSS)
+        + (IDENTITY.format(options.identity, FREE) if options.identity else ""),
+        "options": asdict(options),
+        "iterations": trainer.iteration,
+        "images_seen": trainer.images,
+        "minutes": round(trainer.seconds / 60, 1),
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "photographs": len(trainer.data.offsets),
+        "data_digest": trainer.data.digest,
+        "torch": torch.__version__.split("+")[0],
+        "commit": provenance.git_commit() or "unknown",
+        "history": trainer.history,
+        **trainer.began,
     }
+    training["total"] = total(training)
+    return {"system": system, "preset": preset, "config": config.to_dict(), "training": training}

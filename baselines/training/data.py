@@ -72,7 +72,7 @@ def files_in(folder: Path) -> list[Path]:
     """The images under ``folder``, sorted; raises BenchError where it is missing or holds none."""
     if not folder.is_dir():
         raise BenchError(f"No folder of training photographs at {folder}; name one with --data.")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not files:
         raise BenchError(f"No images under {folder}; name another folder with --data.")
     return files
@@ -113,14 +113,22 @@ def _stored(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:
 
 def _store(folder: Path, pixels: np.ndarray, sizes: np.ndarray) -> None:
     """Write a cache whole or not at all, whoever else writes it at the same time."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise BenchError(
+            f"{folder.parent} can't be a folder for decoded photographs: {str(error.strerror).lower()}; choose another "
+            "with --cache."
+        ) from error
     try:
         np.save(part / "pixels.npy", pixels)
         np.save(part / "sizes.npy", sizes)
         shutil.rmtree(folder, ignore_errors=True)  # a damaged one
         part.rename(folder)
     except OSError:  # another training has put its own there, or there is no room for one
+        pass
+    finally:  # also where it was stopped
         shutil.rmtree(part, ignore_errors=True)
 
 

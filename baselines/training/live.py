@@ -63,7 +63,7 @@ class LiveLine:
         self.bar.update(max(0, round(1000 * progress) - self.bar.n))
         if iteration % EVERY or not steps:
             return
-        loss, bpp, error = torch.tensor(steps[-EVERY:]).mean(0).tolist()
+        loss, bpp, error = averaged(steps[-EVERY:])
         told = [f"it {iteration}", f"loss {loss:.3f}", f"bpp {bpp:.3f}"]
         if error:  # none where the entropy model alone is trained
             told.append(f"psnr {-10 * math.log10(error):.2f}")
@@ -80,6 +80,18 @@ class LiveLine:
 
     def _cpu_busy(self, now: float, cpu: float) -> float:
         return (cpu - self.cpu) / (now - self.wall) / torch.get_num_threads()
+
+
+def averaged(steps: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
+    """Mean loss, bpp and squared error of steps of one kind: those that trained all of the model, where there are any.
+
+    A step of the entropy model alone has a squared error of 0. Steps whose loss is not finite were skipped and do not
+    count; not a number where there are no others.
+    """
+    learned = [step for step in steps if math.isfinite(step[0])]
+    kind = [step for step in learned if step[2]] or learned
+    loss, bpp, error = (sum(values) / len(kind) for values in zip(*kind, strict=True)) if kind else (math.nan,) * 3
+    return loss, bpp, error
 
 
 def _gpu_busy(device: torch.device) -> float | None:

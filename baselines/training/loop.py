@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +16,20 @@ from baselines.learned.lagrangian import level_of
 from baselines.learned.model import LatentModel
 from baselines.training.data import Photographs
 from baselines.training.evaluation import evaluate
-from baselines.training.live import LiveLine
+from baselines.training.live import LiveLine, averaged
 from baselines.training.losses import rate, rate_distortion
 from baselines.training.maps import narrowed, quality_maps
 from baselines.training.options import Budget, TrainingOptions
 from baselines.training.pool import LatentPool, coded_once
 from baselines.training.state import save
 from bench.codec import BenchError
+from bench.interrupt import signals_to
 
 VALIDATION = 256
 """Side in pixels of the crops that training is evaluated on, where a photograph is as large; else at most --crop."""
+
+MOST_SKIPPED = 100
+"""Steps in a row without a finite gradient that end a training."""
 
 
 class Trainer:
@@ -70,7 +72,8 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.optimizer = torch.optim.Adam(self._groups(), betas=(0.9, 0.99), eps=1e-9, fused=True)
         self.generator = torch.Generator().manual_seed(options.seed)
-        self.iteration, self.joint, self.images, self.seconds, self.skipped = 0, 0, 0, 0.0, 0
+        self.iteration, self.joint, self.images, self.seconds = 0, 0, 0, 0.0
+        self.skipped, self.in_a_row = 0, 0
         self.progress = 1.0
         self.pool, self.worn = LatentPool(options.pool), 0
         self.history: list[dict[str, Any]] = []
@@ -134,10 +137,12 @@ class Trainer:
             # a fused step does not count as a change of the parameters, by which what is kept of them is told to be old
             torch.autograd.graph.increment_version(p for g in self.optimizer.param_groups for p in g["params"])
             self._update_average()
+            self.in_a_row = 0
         else:
             for buffer, value in zip(self.statistics, before, strict=True):
                 buffer.copy_(value)
             self.skipped += 1
+            self.in_a_row += 1
         self.iteration += 1
         self.joint += not rate_only
         return float(loss.detach()), float(bpp.detach().mean()), float(error.detach().mean())
@@ -237,22 +242,18 @@ class Trainer:
         first, skipped = self.iteration, self.skipped
 
         def report(last: bool = False) -> None:
-            if (steps := self.iteration - first) and self.skipped - skipped == steps:
-                raise BenchError(
-                    f"None of {steps} steps had a finite gradient, and nothing was learned: choose smaller steps by "
-                    "--lr-entropy, --lr-transform and --lr-mix, or begin with other weights."
-                )
+            self._check_learning(first, skipped)
             self._report(losses, on_evaluation, last)
 
         # training ends on Ctrl-C or SIGTERM as at the end of its budget: with the state saved
-        with _signals_to(self._stop), LiveLine(self.device, self.images) as line:
+        with signals_to(self._stop), LiveLine(self.device, self.images) as line:
             while not self.stopped and (progress := budget.spent(time.monotonic() - begin, self.iteration - first)) < 1:
                 self.progress = progress
                 self._set_rates(progress)
                 rate_only = self._rate_only(progress)
-                values = self.step(rate_only)
-                if not rate_only or progress < self.options.entropy_first:
-                    losses.append(values)
+                losses.append(self.step(rate_only))
+                if self.in_a_row >= MOST_SKIPPED:
+                    self._check_learning(first, skipped)
                 self.seconds = start_seconds + time.monotonic() - begin
                 line.update(progress, self.iteration, losses, self.images, self.history)
                 if time.monotonic() - begin > next_evaluation:
@@ -261,6 +262,16 @@ class Trainer:
                     losses = losses[-20:]
             if self.iteration > first or not self.history:
                 report(last=True)
+
+    def _check_learning(self, first: int, skipped: int) -> None:
+        """Raise BenchError where nothing was learned since an iteration, or is any more."""
+        if (steps := self.iteration - first) and self.skipped - skipped == steps:
+            told = f"None of {steps} steps had a finite gradient, and nothing was learned: choose"
+        elif self.in_a_row >= MOST_SKIPPED:
+            told = f"The last {self.in_a_row} steps had no finite gradient: go on from what was saved by --resume, with"
+        else:
+            return
+        raise BenchError(f"{told} smaller steps by --lr-entropy, --lr-transform and --lr-mix.")
 
     def _stop(self, *_: object) -> None:
         self.stopped = True
@@ -275,7 +286,8 @@ class Trainer:
                 "--lr-entropy, --lr-transform and --lr-mix."
             )
         row: dict[str, Any] = {"iteration": self.iteration, "minutes": round(self.seconds / 60, 2)}
-        row |= {"loss": sum(v[0] for v in losses) / max(1, len(losses)), "skipped": self.skipped}
+        row |= {"loss": loss} if math.isfinite(loss := averaged(losses)[0]) else {}
+        row["skipped"] = self.skipped
         row |= {key: round(value, 4 if key.startswith("bpp") else 3) for key, value in points.items()}
         self.history.append(row)
         tqdm.write(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()))
@@ -294,14 +306,3 @@ class Trainer:
     def averaged(self) -> dict[str, Tensor]:
         """The weights to ship."""
         return self.average
-
-
-@contextmanager
-def _signals_to(handler: Callable[..., None]) -> Iterator[None]:
-    """``handler`` takes SIGINT and SIGTERM; after it those that took them before."""
-    before = {stop: signal.signal(stop, handler) for stop in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for stop, earlier in before.items():
-            signal.signal(stop, earlier)

@@ -6,6 +6,7 @@ import csv
 import fcntl
 import json
 import os
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -26,8 +27,13 @@ if TYPE_CHECKING:
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a folder for one training; raise BenchError where another one holds it."""
     lock = folder / "lock"
-    folder.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError as error:
+        reason = str(error.strerror).lower()
+        raise BenchError(f"{folder} can't be the folder of a training: {reason}; choose another by --out.") from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not os.path.samestat(os.fstat(file.fileno()), lock.stat()):  # its holder, at its end, took it away
@@ -78,7 +84,7 @@ def save(trainer: Trainer) -> None:
         temporary.unlink(missing_ok=True)
         raise BenchError(
             f"{trainer.folder / 'state.pt'} can't be written: {str(error).splitlines()[0]}; make room for about "
-            f"{2 * sum(value.nbytes for value in trainer.average.values()) * 4 / 1e9:.1f} GB."
+            f"{_size(state) / 1e9:.1f} GB, or choose another folder by --out."
         ) from error
     with (trainer.folder / "log.csv").open("w", newline="") as file:
         names = dict.fromkeys(name for row in trainer.history for name in row)
@@ -87,13 +93,34 @@ def save(trainer: Trainer) -> None:
         writer.writerows(trainer.history)
 
 
+def _size(value: Any) -> int:
+    """Bytes of all tensors in nested dictionaries and lists."""
+    if isinstance(value, torch.Tensor):
+        return value.nbytes
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return sum(_size(part) for part in parts)
+
+
 def restore(trainer: Trainer) -> None:
     """Continue exactly where ``save`` left off (on the same kind of device).
 
     Raises:
-        BenchError: the file is damaged, or another model, other parameters of it, or for another loss, were trained.
+        BenchError: the file is damaged or something else, or another model, other parameters of it, or for another
+            loss, were trained.
     """
-    state = _read(trainer.folder / "state.pt", trainer.device)
+    path = trainer.folder / "state.pt"
+    state = _read(path, trainer.device)
+    try:
+        _check_same_training(trainer, state)
+        _take_up(trainer, state)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise BenchError(
+            f"{path} is not what a training writes there: delete the file, or choose another folder by --out."
+        ) from error
+
+
+def _check_same_training(trainer: Trainer, state: dict[str, Any]) -> None:
+    """Raise BenchError where the state is of another model or another training than the options ask for."""
     before, now = json.loads(state["options"]), asdict(trainer.options)
     for key, option in LASTING.items():
         values = [before.get(key, getattr(TrainingOptions, key)), now[key]]
@@ -108,6 +135,10 @@ def restore(trainer: Trainer) -> None:
             f"What is in {trainer.folder} is another model than the options ask for: {problem}; "
             "repeat the options it was trained with, or choose another --out."
         )
+
+
+def _take_up(trainer: Trainer, state: dict[str, Any]) -> None:
+    """Set the trainer to a state."""
     trainer.model.load_state_dict(state["model"])
     trainer.average = state["average"]
     asked = [{key: group[key] for key in ("peak", "entropy")} for group in trainer.optimizer.param_groups]
@@ -130,6 +161,9 @@ def restore(trainer: Trainer) -> None:
 
 def _read(path: Path, device: torch.device) -> dict[str, Any]:
     try:
+        with zipfile.ZipFile(path) as archive:  # what torch.save writes; torch.load does not look at its checksums
+            if broken := archive.testzip():
+                raise zipfile.BadZipFile(broken)
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # the reader of damaged files raises nearly anything
         raise BenchError(

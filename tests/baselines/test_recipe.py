@@ -187,3 +187,29 @@ def test_a_checkpoint_that_was_not_written_after_its_state_is_written_then(two_s
     assert recipe.main(two_steps) == 0
     again = load_checkpoint(made)[0]
     assert all(again[name].equal(value) for name, value in whole.items())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--data", "nowhere"], "No folder of training photographs at nowhere"),
+        (["--threads", "abc"], "Argument --threads: expected a whole number"),
+        (["--device", "tpu"], "--device must be cpu, cuda or"),
+    ],
+)
+def test_a_slip_binds_nobody(wrong: list[str], said: str, two_steps: list[str]) -> None:
+    with pytest.raises(BenchError, match=said):
+        recipe.main([*two_steps, *wrong])
+    assert not Path("training-runs").exists()
+
+
+def test_a_plan_that_nothing_was_made_of_is_written_over(
+    two_steps: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(recipe, "_take", lambda step: 130)
+    assert recipe.main([*two_steps, "--scale", "3"]) == 130
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    plan = Path("training-runs/two/plan.json")
+    recipe._check_plan(plan.parent, [["train"]], tmp_path)
+    assert json.loads(plan.read_text())["steps"] == [["train"]]

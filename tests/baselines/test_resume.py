@@ -87,6 +87,28 @@ def test_a_damaged_state_is_one_sentence(stopped: Trainer, photographs: Photogra
             restore(trainer_of(photographs, stopped.folder))
 
 
+def test_a_damaged_byte_is_noticed(stopped: Trainer, photographs: Photographs) -> None:
+    file = stopped.folder / "state.pt"
+    whole = bytearray(file.read_bytes())
+    whole[len(whole) // 2] ^= 16
+    file.write_bytes(whole)
+    with pytest.raises(BenchError, match=r"state\.pt is damaged"):
+        restore(trainer_of(photographs, stopped.folder))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"weights": 1}, {"optimizer": {}}, {"options": "[]"}, {"history": 3}, None], ids=str
+)
+def test_what_is_no_state_is_one_sentence(
+    changes: dict[str, Any] | None, stopped: Trainer, photographs: Photographs
+) -> None:
+    file = stopped.folder / "state.pt"
+    state = torch.load(file, weights_only=True) | changes if changes and "weights" not in changes else changes
+    torch.save([1, 2] if state is None else state, file)
+    with pytest.raises(BenchError, match=r"state\.pt is not what a training writes there: delete the file, or choose"):
+        restore(trainer_of(photographs, stopped.folder))
+
+
 def test_the_transform_is_held_back_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Trainer, "evaluate", lambda self: {})

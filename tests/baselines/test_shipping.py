@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from dataclasses import replace
@@ -351,3 +352,20 @@ def test_nothing_shipped_is_lost_by_shipping(tmp_path: Path) -> None:
     for more in ([], ["--replace"]):
         with pytest.raises(BenchError, match=r"iat-mine hold only what differs from it: choose another name by --name"):
             main([str(source), "--into", str(into), *more])
+
+
+def test_what_can_t_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.safetensors"
+    path.mkdir()
+    with pytest.raises(BenchError, match=r"a\.safetensors can't be written: is a directory; .* by --out\.$"):
+        save_checkpoint(path, {"a": torch.ones(1)}, CARD)
+
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(BenchError, match=r"b\.safetensors can't be written: no space left on device; .* by --into\.$"):
+        save_checkpoint(tmp_path / "b.safetensors", {"a": torch.ones(1)}, CARD, option="--into")
+    assert [each.name for each in tmp_path.iterdir()] == ["a.safetensors"]

@@ -1,6 +1,7 @@
 """Training: data, maps and losses as stated, exact resumption, and a step that learns."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from baselines.learned.system import system
 from baselines.learned.weights import load_model
 from baselines.train import main
 from baselines.training.data import Photographs, load_photographs
-from baselines.training.live import LiveLine
+from baselines.training.live import LiveLine, averaged
 from baselines.training.loop import Trainer
 from baselines.training.losses import rate_distortion
 from baselines.training.maps import quality_maps
@@ -179,6 +180,15 @@ def test_the_line_tells_speed_and_psnr_at_three_levels(capsys: pytest.CaptureFix
         assert "psnr" not in line.bar.postfix
 
 
+def test_steps_of_the_entropy_model_alone_are_not_averaged_in(capsys: pytest.CaptureFixture[str]) -> None:
+    full, alone, skipped = (1.5, 0.75, 1e-3), (0.5, 0.5, 0.0), (math.nan, math.nan, math.nan)
+    with LiveLine(torch.device("cpu"), images=0) as line:
+        line.update(0.5, 20, [full, alone, alone, skipped] * 5, 40, [])
+        assert "loss 1.500 bpp 0.750 psnr 30.00" in line.bar.postfix
+    assert averaged([alone, skipped]) == alone
+    assert all(math.isnan(value) for value in averaged([skipped]))
+
+
 def test_training_lowers_the_loss(folder: Path, tmp_path: Path) -> None:
     trainer = trainer_in(tmp_path, load_photographs(folder))
     losses = []
@@ -308,3 +318,18 @@ def test_photographs_are_read_as_everywhere(tmp_path: Path) -> None:
     found = load_photographs(tmp_path).pixels
     assert torch.equal(found.reshape(256, 256, 3), torch.tensor(load_image(tmp_path / "grey.png").pixels))
     assert 120 < float(found.float().mean()) < 135
+
+
+def test_a_cache_that_is_stopped_while_written_leaves_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            load_photographs(folder, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+    load_photographs(folder, tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import signal
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from test_training_systems import TINY as TINY_SYSTEMS
@@ -195,8 +197,83 @@ def test_a_transform_of_another_rate_gets_the_step_of_its_own() -> None:
         (["iat", "--threads", "100000"], "Argument --threads: expected at most 1024, got 100000"),
         (["iat", "--seed", str(1 << 64)], "--seed must be a whole number below 2^63"),
         (["sft", "--crop", "128", "--latent", "4"], "--latent of sft must be at least 8, got 4."),
+        (["iat", "--latent", "0"], "IAT: latent (M) must divide 768, got 0; change it with --latent."),
+        (["iat", "--evaluate-every", "nan"], "--evaluate-every must be a number of minutes, at least 0, got nan."),
+        (["iat", "--evaluate-every", "-1"], "--evaluate-every must be a number of minutes, at least 0, got -1."),
+        (["iat", "--decay", "2"], "--decay is a share and must lie between 0 and 1, got 2.0."),
+        (["iat", "--entropy-first", "2"], "--entropy-first is a share and must lie between 0 and 1, got 2.0."),
+        (["iat", "--ema", "1.5"], "--ema is a share and must lie between 0 and 1, got 1.5."),
+        (["iat", "--batch", "1000000000"], "--batch must be at most 4096, got 1000000000."),
+        (["xie", "--lambda", "nan"], "--lambda must be a number of at least 0, got nan."),
+        (["xie", "--lambda", "0.01", "--curriculum", "0.5"], "--curriculum widens levels, of which xie has one: leave"),
     ],
 )
 def test_numbers_out_of_their_range(argv: list[str], said: str, arguments: list[str]) -> None:
     with pytest.raises(BenchError, match=f"^{re.escape(said)}"):
         main([argv[0], *arguments, *argv[1:]])
+
+
+@pytest.mark.parametrize("taken", [lambda: torch.empty(1 << 55), lambda: np.empty(1 << 55)], ids=["torch", "numpy"])
+def test_memory_that_runs_out_is_one_sentence(
+    taken: Callable[[], object], arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "step", lambda self, rate_only: taken())
+    with pytest.raises(BenchError, match=r"^There is not enough memory for this training: choose a smaller --batch, "):
+        main(["iat", *arguments, "--random-start", "--out", "run"])
+
+
+def test_an_error_that_is_not_about_memory_keeps_its_traceback(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Trainer, rate_only: bool = False) -> tuple[float, float, float]:
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(Trainer, "step", broken)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        main(["iat", *arguments, "--random-start", "--out", "run"])
+
+
+@pytest.mark.parametrize("option", ["--out", "--cache"])
+def test_a_file_in_the_place_of_a_folder(option: str, arguments: list[str]) -> None:
+    Path("taken").write_text("")
+    with pytest.raises(BenchError, match=rf"^taken can't be .*: file exists; choose another .*{option}\.$"):
+        main(["iat", *arguments, "--random-start", option, "taken"])
+
+
+def test_a_folder_called_like_an_image_is_none(arguments: list[str]) -> None:
+    Path("photographs/folder.png").mkdir()
+    assert main(["iat", *arguments, "--random-start", "--out", "run"]) == 0
+
+
+def test_a_training_that_learns_nothing_any_more_ends(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Trainer._rate_and_distortion
+
+    def diverging(self: Trainer) -> Any:
+        return tuple((1.0 if self.iteration < 2 else float("nan")) * each for each in step(self))
+
+    monkeypatch.setattr(Trainer, "_rate_and_distortion", diverging)
+    monkeypatch.setattr("baselines.training.loop.MOST_SKIPPED", 3)
+    more = ["--random-start", "--entropy-first", "0", "--entropy-extra", "0", "--iterations", "9", "--out", "run"]
+    with pytest.raises(BenchError, match=r"^The last 3 steps had no finite gradient: go on from what was saved by"):
+        main(["iat", *arguments, *more])
+
+
+def test_levels_widen(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """From one level to all of them, over the first half of the budget."""
+    seen: list[tuple[float, float]] = []
+    levels = Trainer._levels
+
+    def noting(self: Trainer) -> torch.Tensor:
+        found = levels(self)
+        seen.append((float(found.min()), float(found.max())))
+        return found
+
+    monkeypatch.setattr(Trainer, "_levels", noting)
+    monkeypatch.setattr(Trainer, "_refill", lambda self: None)
+    more = ["--random-start", "--entropy-first", "0", "--entropy-extra", "0", "--iterations", "12", "--batch", "8"]
+    assert main(["iat", *arguments, *more, "--curriculum", "0.5", "--curriculum-from", "1", "--out", "run"]) == 0
+    assert len(seen) == 12
+    for step, (low, high) in enumerate(seen):
+        assert max(0.0, 1 - step / 6) - 1e-6 <= low <= high <= 1
+    assert seen[0] == (1.0, 1.0)
+    assert min(low for low, _ in seen[6:]) < 0.2
