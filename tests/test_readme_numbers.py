@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy.interpolate import PchipInterpolator
 
-from bench import results
+from bench import bdrate, results
 from bench.bootstrap import bd_rate_interval
 from bench.compare import Pair, compare
 from bench.generation_loss import loss_table
@@ -122,6 +123,27 @@ def test_bd_rates(page: Path, mark: str, codec: str) -> None:
             if (anchor, metric) == ("webp", "psnr"):
                 bounds = bd_rate_interval(records, (anchor, 1), (codec, 1), metric=metric)
                 assert (low, high) == pytest.approx((bounds.low, bounds.high), abs=0.051)
+
+
+def test_bd_rates_of_all_systems(capsys: pytest.CaptureFixture[str]) -> None:
+    table = CHECKPOINTS.read_text(encoding="utf-8").partition("<!-- bd-rates of all systems -->")[2].partition("\n\n")[0]
+    head, _, *lines = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table.strip().splitlines()]
+    systems, told = head[1:], {name: [numbers(cell)[0] for cell in cells] for name, *cells in lines}
+    published = {"Xie et al., published": "xie2021-invcompress", "Song et al., published": "song2021-sft"}
+    wanted = ("JPEG 4:2:0", "WebP", "BPG 4:4:4", *published, "bpp for 31.70 dB, 0.2818 in Cai et al.")
+    assert (systems, list(told)) == (["xie", "ainn", "iat", "sft"], list(wanted))
+    for name in wanted[:-1]:
+        anchor = published.get(name) or ANCHORS[name]
+        more = ["--published", anchor, "--anchor", f"published:{anchor}"] if name in published else ["--anchor", anchor]
+        argv = [str(ROOT / "results" / "kodak" / "rd.parquet"), *more, "--test", ",".join(systems), "--format", "json"]
+        assert bdrate.main(argv) == 0
+        found = {row["codec"]: row["bd_rate"] for row in json.loads(capsys.readouterr().out)["rows"]}
+        assert [found[system] for system in systems] == pytest.approx(told[name], abs=0.051), name
+    means = results.means("rd").query("generation == 1")
+    for system, rate in zip(systems, told[wanted[-1]], strict=True):
+        curve = means[means["codec"] == system].sort_values("psnr")
+        needed = np.exp(PchipInterpolator(curve["psnr"], np.log(curve["bpp"]))(31.6951))
+        assert needed == pytest.approx(rate, abs=5.1e-4)
 
 
 @pytest.mark.parametrize(("name", "figure"), [("iat-fig6-fixed", "b, d"), ("iat-fig6-drift", "a, c")])
