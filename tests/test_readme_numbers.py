@@ -94,11 +94,17 @@ def numbers(text: str) -> list[float]:
     return [float(number.replace("−", "-")) for number in re.findall(r"[−+]?\d+(?:\.\d+)?", text)]
 
 
+def table(page: Path, mark: str) -> list[list[str]]:
+    """The cells of the table after a mark, the head first."""
+    text = page.read_text(encoding="utf-8").partition(f"<!-- {mark} -->")[2].partition("\n\n")[0]
+    head, _, *lines = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in text.strip().splitlines()]
+    assert lines, page
+    return [head, *lines]
+
+
 def bd_rates(page: Path, mark: str) -> dict[str, list[str]]:
     """By system: the cells of PSNR and of MS-SSIM, of our own runs."""
-    table = page.read_text(encoding="utf-8").partition(f"<!-- {mark} -->")[2].partition("\n\n")[0]
-    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()[2:]]
-    assert lines, page
+    lines = table(page, mark)[1:]
     return {ANCHORS[name.partition(" (")[0]]: cells for name, *cells in lines if "published" not in name}
 
 
@@ -126,8 +132,7 @@ def test_bd_rates(page: Path, mark: str, codec: str) -> None:
 
 
 def test_bd_rates_of_all_systems(capsys: pytest.CaptureFixture[str]) -> None:
-    table = CHECKPOINTS.read_text(encoding="utf-8").partition("<!-- bd-rates of all systems -->")[2].partition("\n\n")[0]
-    head, _, *lines = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table.strip().splitlines()]
+    head, *lines = table(CHECKPOINTS, "bd-rates of all systems")
     systems, told = head[1:], {name: [numbers(cell)[0] for cell in cells] for name, *cells in lines}
     published = {"Xie et al., published": "xie2021-invcompress", "Song et al., published": "song2021-sft"}
     wanted = ("JPEG 4:2:0", "WebP", "BPG 4:4:4", *published, "bpp for 31.70 dB, 0.2818 in Cai et al.")
