@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from baselines.checkpoint import load_checkpoint, save_checkpoint
+from baselines.learned.budget import budget
 from baselines.learned.files import located
 from baselines.learned.system import system_of
-from baselines.training.effort import total
 from bench.cli import Parser
 from bench.codec import BenchError
 
@@ -82,8 +82,8 @@ def joint_card(
     told = [f"{path.name} (sha256 {digest})" for path, digest in zip(paths, digests, strict=True)]
     on = ", trained on from these" if digests[0] in training.get("start", "") else ""
     training["average"] = f"{1 - share:g} of the weights of {told[0]}, {share:g} of {told[1]}{_of(only)}{on}"
-    training["before"] = {key: value for key, value in earlier.items() if key != "total"}
-    training["total"] = total(training)
+    training["before"] = {key: value for key, value in earlier.items() if key != "in_all"}
+    training["in_all"] = budget({"training": training})["in_all"]
     return other | {"training": training}
 
 

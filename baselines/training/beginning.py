@@ -108,7 +108,7 @@ def take_entropy(model: LatentModel, checkpoint: Path) -> None:
 def taken_from(source: Path, what: str) -> dict[str, Any]:
     """For the card: ``what`` came from a checkpoint, and how that was trained."""
     card, digest = _card(source)
-    before = {key: value for key, value in card.get("training", {}).items() if key not in ("history", "total")}
+    before = {key: value for key, value in card.get("training", {}).items() if key not in ("history", "in_all")}
     return {"start": f"the {what} of {source.name} (sha256 {digest[:16]}), with a fresh optimiser", "before": before}
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
+from baselines.learned.budget import budget
 from baselines.learned.config import ModelConfig
 from baselines.learned.identity import FREE
 from baselines.learned.lagrangian import TAU, THETA
-from baselines.training.effort import total
 from baselines.training.loop import Trainer
 from bench import provenance
 
@@ -44,5 +44,5 @@ def card(trainer: Trainer, system: str, preset: str, config: ModelConfig) -> dic
         "history": trainer.history,
         **trainer.began,
     }
-    training["total"] = total(training)
+    training["in_all"] = budget({"training": training})["in_all"]
     return {"system": system, "preset": preset, "config": config.to_dict(), "training": training}

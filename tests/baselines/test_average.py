@@ -79,7 +79,7 @@ def test_a_card_without_a_system_or_a_training(tmp_path: Path) -> None:
     save_checkpoint(path, tensors, {key: value for key, value in card.items() if key != "training"})
     assert main([str(path), str(path), "--share", "0.25", "--out", out]) == 0
     training = load_checkpoint(Path(out))[1]["training"]
-    assert training.keys() == {"average", "before", "total"}
+    assert training.keys() == {"average", "before", "in_all"}
     save_checkpoint(path, tensors, {key: value for key, value in card.items() if key != "system"})
     with pytest.raises(BenchError, match=r"The card in .*one\.safetensors does not say which system it is of"):
         main([str(path), str(path), "--share", "0.25", "--out", out])

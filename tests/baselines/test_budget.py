@@ -68,5 +68,7 @@ def test_what_a_card_does_not_tell_is_none():
 def test_shipped_codecs_state_what_their_page_states():
     assert IATCodec().identity()["training"]["in_all"]["minutes"] == pytest.approx(314 + 128, abs=1)
     assert [round(one["in_all"]["minutes"]) for one in XieCodec().identity()["training"]] == [140, 136, 140, 144]
-    for card in SHIPPED.glob("*.json"):
-        assert budget(json.loads(card.read_text()))["in_all"]["minutes"] >= 28
+    for file in SHIPPED.glob("*.json"):
+        card = json.loads(file.read_text())
+        assert budget(card)["in_all"] == card["training"]["in_all"]
+        assert card["training"]["in_all"]["minutes"] >= 28
