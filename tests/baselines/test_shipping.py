@@ -38,6 +38,13 @@ INTEGERS = {"a.int8": torch.ones(8, 8, dtype=torch.int8), "a.int8_scale": torch.
 CARD = {"system": "iat", "config": SMALL.to_dict()}
 
 
+@pytest.fixture
+def small_crops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps are measured on one crop of 128 pixels a side, as there is little to tell of such small models."""
+    monkeypatch.setattr("baselines.ship.sample_crops", lambda: sample_crops()[:1, :, :128, :128])
+
+
+@pytest.mark.usefixtures("small_crops")
 def test_small_weights_are_nearly_the_same(tmp_path: Path) -> None:
     torch.manual_seed(0)
     tensors = IAT(SMALL).state_dict()
@@ -62,7 +69,7 @@ def measured() -> tuple[IAT, dict[str, torch.Tensor], dict[str, torch.Tensor], d
     base = {name: value.clone() for name, value in model.state_dict().items()}
     moved = {n: v * (1 + 0.5 * torch.randn_like(v)) if is_stepped(v, None) else v for n, v in base.items()}
     model.load_state_dict(moved)
-    steps, change = measured_steps(model, moved, base, sample_crops()[:2], single_rate=False)
+    steps, change = measured_steps(model, moved, base, sample_crops()[:2, :, :128, :128], single_rate=False)
     assert change.square <= 1
     return model, moved, base, steps
 
@@ -73,7 +80,7 @@ def test_measured_steps_leave_rate_and_psnr_where_they_were(measured: Any) -> No
     assert all(torch.equal(value, tensors[name]) for name, value in model.state_dict().items())
     whole, other = model, IAT(SMALL).eval().requires_grad_(False)
     other.load_state_dict(unpack(pack(tensors, steps, base), base))
-    crop = sample_crops()[:1]
+    crop = sample_crops()[:1, :, :128, :128]
     for level in (0.1, 0.9):
         one, two = (each(crop, level, noise=False) for each in (whole, other))
         bits = [float((each.y_bits + each.z_bits).sum()) for each in (one, two)]
@@ -98,6 +105,7 @@ def test_steps_of_a_model_that_is_its_base_are_none() -> None:
     assert measured_steps(model, tensors, dict(tensors), sample_crops()[:1], single_rate=False)[0] == {}
 
 
+@pytest.mark.usefixtures("small_crops")
 def test_a_file_may_hold_only_what_differs_from_another(tmp_path: Path) -> None:
     torch.manual_seed(0)
     tensors = IAT(SMALL).state_dict()
@@ -155,6 +163,7 @@ def test_whole_numbers_come_back(numbers: list[int]) -> None:
     assert expanded(data, [len(numbers)]).tolist() == numbers
 
 
+@pytest.mark.usefixtures("small_crops")
 def test_what_is_made_of_a_file_with_a_base_is_whole(tmp_path: Path) -> None:
     base, part = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     torch.manual_seed(0)

@@ -270,10 +270,10 @@ def test_levels_widen(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(Trainer, "_levels", noting)
     monkeypatch.setattr(Trainer, "_refill", lambda self: None)
-    more = ["--random-start", "--entropy-first", "0", "--entropy-extra", "0", "--iterations", "12", "--batch", "8"]
+    more = ["--random-start", "--entropy-first", "0", "--entropy-extra", "0", "--iterations", "8", "--batch", "4"]
     assert main(["iat", *arguments, *more, "--curriculum", "0.5", "--curriculum-from", "1", "--out", "run"]) == 0
-    assert len(seen) == 12
+    assert len(seen) == 8
     for step, (low, high) in enumerate(seen):
-        assert max(0.0, 1 - step / 6) - 1e-6 <= low <= high <= 1
+        assert max(0.0, 1 - step / 4) - 1e-6 <= low <= high <= 1
     assert seen[0] == (1.0, 1.0)
-    assert min(low for low, _ in seen[6:]) < 0.2
+    assert min(low for low, _ in seen[4:]) < 0.2
