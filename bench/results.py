@@ -50,6 +50,7 @@ NAMES = (
     "handover",
     "iat-table2",
     "stable",
+    "step-down",
 )
 """The experiments whose tables are kept."""
 
