@@ -50,7 +50,6 @@ NAMES = (
     "handover",
     "iat-table2",
     "stable",
-    "step-down",
 )
 """The experiments whose tables are kept."""
 
