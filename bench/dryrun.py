@@ -14,7 +14,7 @@ from bench import probe
 from bench.cli import OK, SOME_FAILED
 from bench.probe import Probe
 from bench.run import count
-from bench.schedule import Planned
+from bench.schedule import Planned, RateBy
 from bench.store import Store
 from bench.task import Settings, Task
 
@@ -22,14 +22,14 @@ POINT_S, ALL_S = 3.0, 60.0
 """Seconds of the probe, for each operating point and for all of them."""
 
 
-def show(tasks: Sequence[Task], store: Store, settings: Settings, rate_by: str) -> int:
+def show(tasks: Sequence[Task], store: Store, settings: Settings, rate_by: RateBy) -> int:
     """Print the estimate and write nothing; return an exit code, 1 where the probe of an operating point failed.
 
     Args:
         tasks: all chains, with the qualities of their set where these are chosen already.
         store: the run folder, which need not exist.
         settings: how they would be coded.
-        rate_by: "image", or "dataset", where qualities are chosen for the set first.
+        rate_by: "image", or "dataset" or "originals", where qualities are chosen for the set first.
 
     Raises:
         BenchError: an image can't be read.
@@ -45,21 +45,21 @@ def show(tasks: Sequence[Task], store: Store, settings: Settings, rate_by: str) 
     for task in missing:
         points.setdefault(str(task.identities) + task.schedule.text, []).append(task)
     priced: list[tuple[Task, Probe]] = []
-    by_set, sets, load_s, failed = rate_by == "dataset", [], {}, False
+    by_set, sets, load_s, failed = rate_by != "image", [], {}, False
     for chains in points.values():
         middle = sorted(chains, key=_pixels)[len(chains) // 2]
         found = probe.measure(middle, settings, min(POINT_S, ALL_S / len(points)))
         print(_line(middle, found))
         priced += [(task, found) for task in chains]
         if by_set and not _is_planned(middle):
-            sets.append(sum(found.planning(task) for task in chains))
+            sets.append(sum(found.planning(task, rate_by) for task in chains))
         load_s[str(middle.identities)] = found.load_s
         failed = failed or bool(found.reason)
     priced.sort(key=lambda pair: -_pixels(pair[0]) * pair[0].generations)
     workers = min(settings.jobs, len(missing))
     seconds = start_s + sum(load_s.values()) + _makespan(sets, workers)
     seconds += _makespan([found.seconds(task) - _searching(task, found, by_set) for task, found in priced], workers)
-    encodings = sum(_encodings(task, found, by_set) for task, found in priced)
+    encodings = sum(_encodings(task, found, rate_by) for task, found in priced)
     generations = sum(task.generations for task in missing)
     work = f"{count(len(missing), 'chain')}, {count(generations, 'generation')}"
     print(f"To do: {work}, about {count(round(encodings), 'encoding')}.")
@@ -89,11 +89,13 @@ def _searching(task: Task, found: Probe, by_set: bool) -> float:
     return found.searching(task) if by_set and not _is_planned(task) else 0.0
 
 
-def _encodings(task: Task, found: Probe, by_set: bool) -> float:
+def _encodings(task: Task, found: Probe, rate_by: RateBy) -> float:
     """Encodings of a chain, and of its image while qualities are chosen for the set."""
     if _is_planned(task):  # `encodes` of its records are those of the plan
         return found.coded_of(task)
-    return found.encodes(task) + by_set * found.coded_of(task)
+    if rate_by == "image":
+        return found.encodes(task)
+    return found.coded_of(task) + found.planning_encodes(task, rate_by)
 
 
 def _pixels(task: Task) -> int:

@@ -43,7 +43,7 @@ KEYS: dict[str, str] = {
     "walk": '"LO:HI", rates or "quality:LO:HI"',
     "chain": "a list of codecs with qualities that hand over to each other",
     "edit": "a list of edits between generations",
-    "rate_by": '"image" or "dataset"',
+    "rate_by": '"image", "dataset" or "originals"',
     "rate_side": '"nearest" or "below"',
     "rate_hold": 'the share of the target within which a quality is kept, 0.05 or "5%"',
     "seed": "a whole number, which walk begins with",

@@ -15,6 +15,7 @@ from bench.codec import Image
 from bench.datasets import ImageRef
 from bench.images import image_id
 from bench.metrics import Reference
+from bench.schedule import RateBy
 from bench.snapshots import encode_snapshot
 from bench.store import encoded_record
 from bench.task import Settings, Task, make_codec
@@ -73,10 +74,16 @@ class Probe:
         """The part of ``seconds`` that goes into encodings that only look for a quality."""
         return self._scale(task) * self.encode_s * (self.encodes(task) - self.coded_of(task))
 
-    def planning(self, task: Task) -> float:
+    def planning_encodes(self, task: Task, rate_by: RateBy) -> float:
+        """Encodings of the chain's image while qualities are chosen for a whole set."""
+        if rate_by == "originals":
+            return self.first_encodes * len({step.target for step in task.schedule.steps(task.generations)})
+        return self.encodes(task)
+
+    def planning(self, task: Task, rate_by: RateBy) -> float:
         """Seconds that the chain's image takes while qualities are chosen for a whole set."""
-        calls = self.encode_s * self.encodes(task) + self.decode_s * self.coded_of(task)
-        return self._scale(task) * calls
+        decodes = self.coded_of(task) if rate_by == "dataset" else 0
+        return self._scale(task) * (self.encode_s * self.planning_encodes(task, rate_by) + self.decode_s * decodes)
 
     def snapshot_bytes(self, task: Task) -> tuple[float, float]:
         """Bytes of the snapshots of generation 0, which all codecs share, and of the later ones that differ."""

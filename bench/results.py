@@ -50,6 +50,7 @@ NAMES = (
     "handover",
     "iat-table2",
     "stable",
+    "step-down",
 )
 """The experiments whose tables are kept."""
 
@@ -180,7 +181,7 @@ def _lacking(table: pd.DataFrame, wanted: Request) -> list[Point]:
 
 def _whole(rows: pd.DataFrame, point: Point, wanted: Request, images: Collection[str]) -> bool:
     ids = {codec_id(codec) for codec in point.codecs}
-    text = planned_text(point.schedule) if wanted.rate_by == "dataset" else point.schedule.text
+    text = planned_text(point.schedule, wanted.rate_by)
     rows = rows[(rows["schedule"] == text) & rows["codec_id"].isin(ids)]
     failed = set(rows.loc[rows["status"] == "failed", "image"])
     last = rows.groupby("image")["generation"].max()

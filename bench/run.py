@@ -25,6 +25,7 @@ from bench.images import image_id
 from bench.run_book import Book, differences
 from bench.run_name import run_name
 from bench.runner import run_tasks
+from bench.schedule import RateBy
 from bench.schedule_options import Point
 from bench.store import Record, Store, StoredChain
 from bench.task import EVERY, Settings, Task, hints_of, identity_of
@@ -45,7 +46,8 @@ class Request:
         settings: how chains are coded.
         out: run folder; None: one under results/runs/ that says what is in it.
         carrier: what passes between generations.
-        rate_by: "image", or "dataset" for one quality for the set.
+        rate_by: "image", or one quality for the set: by its mean rate ("dataset"), or that before the first encoding
+            ("originals").
         seed: of random schedules.
         reports: what is printed and drawn, names of ``bench.reports``.
         published: published curves to lay beside ours, where a report shows curves.
@@ -65,7 +67,7 @@ class Request:
     settings: Settings
     out: Path | None = None
     carrier: str = "uint8"
-    rate_by: str = "image"
+    rate_by: RateBy = "image"
     seed: int = 0
     reports: tuple[str, ...] = ("generations",)
     published: tuple[str, ...] = ()
@@ -95,12 +97,12 @@ def execute(wanted: Request) -> int:
     book = Book(store, wanted.command, wanted.options, wanted.points, images, wanted.settings, wanted.seed)
     book.skipped(skipped)
     try:
-        if wanted.rate_by == "dataset":
+        if wanted.rate_by != "image":
             from bench import setplans
 
             book.write("running")
             here = wanted.settings if wanted.backend == "local" else replace(wanted.settings, jobs=os.cpu_count() or 1)
-            tasks = setplans.plan(tasks, store, here, say=say)
+            tasks = setplans.plan(tasks, store, here, say=say, rate_by=wanted.rate_by)
         missing = _missing(tasks, store)
         cluster = connect(wanted.backend, wanted.scheduler) if missing and wanted.backend != "local" else None
         if cluster is not None and wanted.settings.jobs == EVERY:
@@ -215,13 +217,13 @@ def _tasks(wanted: Request) -> tuple[list[dict[str, Any]], list[Task], dict[str,
     return images, tasks, unreadable.reasons
 
 
-def _with_plans(tasks: list[Task], store: Store, rate_by: str) -> list[Task]:
+def _with_plans(tasks: list[Task], store: Store, rate_by: RateBy) -> list[Task]:
     """The chains with the qualities of their set, as far as these are chosen and stored."""
-    if rate_by != "dataset":
+    if rate_by == "image":
         return tasks
     from bench import setplans
 
-    return setplans.known(tasks, store)
+    return setplans.known(tasks, store, rate_by)
 
 
 def _settings(wanted: Request) -> Settings:

@@ -26,7 +26,7 @@ def run_name(wanted: Request) -> str:
         many = f"-{len(wanted.points)}-points-{_digits(points)}"
         points = plain("+".join(dict.fromkeys(names)))[: 60 - len(many)] + many
     settings = wanted.settings
-    marks = [wanted.carrier] * (wanted.carrier != "uint8") + ["by-dataset"] * (wanted.rate_by != "image")
+    marks = [wanted.carrier] * (wanted.carrier != "uint8") + [f"by-{wanted.rate_by}"] * (wanted.rate_by != "image")
     marks += [_checkpoint(settings.checkpoint)] if settings.checkpoint else []
     marks += [settings.device.partition(":")[0]] * (settings.device != "cpu")
     return "_".join([_images(wanted), plain(points), *marks, str(wanted.generations)])

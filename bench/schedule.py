@@ -19,6 +19,9 @@ from bench.ratecontrol import TOLERANCE, Side
 Kind = Literal["bpp", "quality"]
 """What the numbers of a schedule are: rates, hit by rate control, or qualities."""
 
+RateBy = Literal["image", "dataset", "originals"]
+"""Whose rate is hit: that of each image, or the mean over the set, at every generation or before the first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -229,18 +232,19 @@ class Planned:
 
     schedule: Schedule
     planned: tuple[Step, ...]
+    rate_by: RateBy = "dataset"
 
     @property
     def text(self) -> str:
-        return planned_text(self.schedule)
+        return planned_text(self.schedule, self.rate_by)
 
     def steps(self, generations: int) -> Sequence[Step]:
         return self.planned[: _at_least_one(generations)]
 
 
-def planned_text(schedule: Schedule) -> str:
-    """The text of a schedule whose qualities are chosen for a set."""
-    return f"{schedule.text},dataset"
+def planned_text(schedule: Schedule, rate_by: RateBy) -> str:
+    """The text of a schedule, which says so where its qualities are chosen for a set."""
+    return schedule.text if rate_by == "image" else f"{schedule.text},{rate_by}"
 
 
 def fit(steps: Sequence[Step], codecs: Sequence[Codec], option: str = "") -> list[Step]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from bench.cli import whole_number
 from bench.codec import BenchError, Codec
@@ -26,6 +26,7 @@ from bench.schedule import (
     Held,
     Kind,
     Listed,
+    RateBy,
     Schedule,
     Step,
     Walk,
@@ -68,7 +69,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--schedule", metavar="LIST", help="a rate a generation: 1,0.9,0.8, a file of them, or a name: " + names())
     add("--walk", metavar="LO:HI", help="a random walk of rates between LO and HI bpp; quality:LO:HI for qualities")
     add("--seed", type=whole_number, default=0, help="seed of --walk")
-    add("--rate-by", choices=("image", "dataset"), default="image", help="rate of each image, or mean rate of the set")
+    add(
+        "--rate-by",
+        choices=get_args(RateBy),
+        default="image",
+        help="rate of each image, mean rate of the set, or mean rate of the set before its first encoding, whose "
+        "quality then stays (default: image)",
+    )
     add("--rate-side", choices=SIDES, default="nearest", help="taken where no quality hits the target within 0.5 %%")
     add("--rate-hold", metavar="SHARE", help="a quality is kept while its rate is this near the target: 0.05 or 5%%")
 
@@ -199,8 +206,10 @@ def _schedules(options: argparse.Namespace, what: str, codec: Codec) -> list[Sch
 
 def _check_rate_by(options: argparse.Namespace, kind: Kind) -> None:
     """Raise BenchError where a quality is to be chosen for a set that is asked for qualities."""
-    if options.rate_by == "dataset" and kind == "quality":
-        raise BenchError("--rate-by dataset chooses a quality by rate: use it with --bpp, or a schedule of rates.")
+    if options.rate_by != "image" and kind == "quality":
+        raise BenchError(
+            f"--rate-by {options.rate_by} chooses a quality by rate: use it with --bpp, or a schedule of rates."
+        )
 
 
 def _hand_over(options: argparse.Namespace, make: Callable[[CodecSpec], Codec]) -> list[Point]:

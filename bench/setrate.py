@@ -1,7 +1,9 @@
-"""``--rate-by dataset``: at every generation one quality for a whole set, whose mean rate over its images is hit.
+"""``--rate-by dataset`` and ``originals``: one quality for a whole set, whose mean rate over its images is hit.
 
-What the next quality is depends on all images, so all chains are first coded side by side, for the qualities alone. The
-plan is kept in the run folder; the chains are then coded and measured one by one, at the qualities of the plan.
+By ``dataset`` what the next quality is depends on all images as they are by then, so all chains are first coded side by
+side, for the qualities alone. By ``originals`` it is the quality at which the sources have that rate, as somebody would
+choose it who sets an encoder once, for photographs not encoded before. The plan is kept in the run folder; the
+chains are then coded and measured one by one, at the qualities of the plan.
 """
 
 from __future__ import annotations
@@ -21,9 +23,12 @@ from bench.edits import apply_all
 from bench.files import plain, write_atomically
 from bench.images import pixel_sha256
 from bench.ratecontrol import Found, Start, find_quality
-from bench.schedule import Schedule, Step, fit
+from bench.schedule import RateBy, Schedule, Step, fit
 from bench.setrates import Rates
 from bench.store import Store
+
+SOURCES = 0
+"""The generation that rates of the sources are kept under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ def plan_set(
     carrier: str = "uint8",
     calls: Calls | None = None,
     rates: Rates | None = None,
+    rate_by: RateBy = "dataset",
 ) -> Plan:
     """Choose the quality of every generation for a set.
 
@@ -57,6 +63,8 @@ def plan_set(
         generations: how many.
         carrier, calls: as for a chain.
         rates: those known already, of the same codec and set, are not measured again; new ones are kept there.
+        rate_by: "dataset", or "originals": then all rates are those of the sources, before any edit, ``found`` of a
+            step tells the miss on them, and nothing is decoded.
     """
     calls = calls or Calls()
     rates = Rates() if rates is None else rates
@@ -65,6 +73,8 @@ def plan_set(
     start: Start | None = None
     states: list[Hashable] = [_state(carried, start)]
     steps: list[Step] = []
+    if rate_by == "originals":
+        return _plan_originals(codec, carried, wanted, calls, rates)
     for step in wanted:
         if step.edits:
             carried = [apply_all(step.edits, image) for image in carried]  # type: ignore[arg-type]
@@ -76,13 +86,35 @@ def plan_set(
             return Plan(tuple(steps[:-1]), str(failure))
         if found is not None:
             start = found.next
-            steps[-1] = replace(step, quality=found.quality, found=(found.encodes, found.miss))
+            steps[-1] = _with(step, found)
         states.append(_state(carried, start))
         cycle = find_cycle(states, wanted) if codec.deterministic else 0
         if cycle:
             while len(steps) < generations:
                 steps.append(steps[-cycle])
             break
+    return Plan(tuple(steps))
+
+
+def _plan_originals(
+    codec: Codec, sources: Sequence[Carried], wanted: Sequence[Step], calls: Calls, rates: Rates
+) -> Plan:
+    """The plan by the rates of the sources: what is asked for twice is looked for once."""
+    known: dict[Step, Found] = {}
+    start: Start | None = None
+    steps: list[Step] = []
+    for step in wanted:
+        if step.quality is not None:
+            steps.append(step)
+            continue
+        asked = replace(step, edits=())
+        if asked not in known:
+            try:
+                known[asked] = _find(codec, sources, step, start, calls, SOURCES, rates)
+            except GenerationFailed as failure:
+                return Plan(tuple(steps), str(failure))
+        start = known[asked].next
+        steps.append(_with(step, known[asked]))
     return Plan(tuple(steps))
 
 
@@ -96,34 +128,54 @@ def _send(
     rates: Rates,
 ) -> tuple[list[Sent], Found | None]:
     """Encode all images at one quality."""
+    if step.quality is not None:
+        return _sent(codec, images, step, step.quality, calls), None
     streams: dict[float, list[Sent]] = {}
+    found = _find(codec, images, step, start, calls, generation, rates, streams)
+    return streams.get(found.quality) or _sent(codec, images, step, found.quality, calls), found
 
-    def send(quality: float) -> list[Sent]:
-        streams[quality] = [calls.send(codec, image, replace(step, quality=quality)) for image in images]
-        return streams[quality]
+
+def _sent(codec: Codec, images: Sequence[Carried], step: Step, quality: float, calls: Calls) -> list[Sent]:
+    return [calls.send(codec, image, replace(step, quality=quality)) for image in images]
+
+
+def _find(
+    codec: Codec,
+    images: Sequence[Carried],
+    step: Step,
+    start: Start | None,
+    calls: Calls,
+    generation: int,
+    rates: Rates,
+    streams: dict[float, list[Sent]] | None = None,
+) -> Found:
+    """The quality of a step's rate. Streams that were made on the way are left in ``streams``."""
 
     def rate(quality: float) -> float:
         known = rates.get(generation, quality)
         if known is not None:
             return known
+        sent = _sent(codec, images, step, quality, calls)
+        if streams is not None:
+            streams[quality] = sent
         each = [
-            8.0 * len(sent.stream) / (image.shape[0] * image.shape[1])
-            for sent, image in zip(send(quality), images, strict=True)
+            8.0 * len(one.stream) / (image.shape[0] * image.shape[1]) for one, image in zip(sent, images, strict=True)
         ]
         rates.put(generation, quality, sum(each) / len(each))
         return sum(each) / len(each)
 
-    if step.quality is not None:
-        return send(step.quality), None
     assert step.target is not None
     hint = step.target if codec.quality.unit == "bpp" else None
     try:
-        found = find_quality(
+        return find_quality(
             rate, codec.quality, step.target, name=codec.name, hint=hint, start=start, side=step.side, hold=step.hold
         )
     except BenchError as error:
         raise GenerationFailed(str(error).replace("on this image", "on this set")) from error
-    return streams.get(found.quality) or send(found.quality), found
+
+
+def _with(step: Step, found: Found) -> Step:
+    return replace(step, quality=found.quality, found=(found.encodes, found.miss))
 
 
 def _state(carried: Sequence[Carried], start: Start | None) -> Hashable:
@@ -135,10 +187,16 @@ def _state(carried: Sequence[Carried], start: Start | None) -> Hashable:
 
 
 def identity(
-    codec: Mapping[str, Any], images: Sequence[str], schedule: Schedule, generations: int, carrier: str
+    codec: Mapping[str, Any],
+    images: Sequence[str],
+    schedule: Schedule,
+    generations: int,
+    carrier: str,
+    rate_by: RateBy = "dataset",
 ) -> dict[str, Any]:
     """What determines a plan: codec (its identity), images (sha256 of the pixels, in order), and what is asked for."""
-    return {
+    whose = {"rate_by": rate_by} if rate_by != "dataset" else {}  # plans made before there was a choice stay valid
+    return whose | {
         "codec": dict(codec),
         "images": list(images),
         "schedule": schedule.text,

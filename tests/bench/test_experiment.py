@@ -28,6 +28,7 @@ NAMES = (
     "rate-control",
     "rd",
     "stable",
+    "step-down",
     "vtm-five",
 )
 
@@ -73,6 +74,7 @@ CODECS = {
     "iat-fig4": "jpeg2000",
     "iat-variants": "jpeg:50",
     "stable": "jpeg:50",
+    "step-down": "jpeg2000",
     "iat-fig6-drift": "jpeg2000",
     "iat-fig6-fixed": "jpeg2000",
 }

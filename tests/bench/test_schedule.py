@@ -113,6 +113,7 @@ def test_text_of_every_kind():
     rates = Step(target=0.5), Step(codec=1, target=1, side="below")
     assert HandOver(("jpeg", "iat"), rates).text == "chain:jpeg@0.5bpp,iat@1bpp-below"
     assert Planned(FixedRate(0.5), ()).text == "bpp:0.5,dataset"
+    assert Planned(FixedRate(0.5), (), "originals").text == "bpp:0.5,originals"
 
 
 def test_hand_over_takes_turns():

@@ -136,6 +136,7 @@ def test_a_file_of_rates(tmp_path):
         ),
         (["--quality", "1.5"], "must be a whole number"),
         (["--rate-by", "dataset"], "--rate-by dataset chooses a quality by rate"),
+        (["--rate-by", "originals", "--quality", "50"], "--rate-by originals chooses a quality by rate"),
         (["--rate-by", "dataset", "--drift", "quality:1:9"], "--rate-by dataset chooses a quality by rate"),
         (["--rate-by", "dataset", "--schedule", "quality:9,8"], "--rate-by dataset chooses a quality by rate"),
         (["--rate-hold", "0.05"], "--rate-hold is about rates"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,10 @@ from pngs import save_png
 from skimage.data import astronaut
 
 from bench import limits, pool, reencode, run, setplans, setrate
+from bench.edits import parse_edits
 from bench.ratecontrol import TOLERANCE
 from bench.runner import run_tasks
-from bench.schedule import Drift, FixedRate
+from bench.schedule import Drift, Edited, FixedRate, Listed
 from bench.setrate import Plan, plan_set
 from bench.setrates import Rates
 from bench.store import Store
@@ -62,6 +64,39 @@ def test_the_mean_over_the_set_is_hit_and_a_cycle_is_completed_exactly(kind, mov
     unsure = kind(move=move)
     unsure.deterministic = False
     assert plan_set(unsure, IMAGES, schedule, generations) == plan
+
+
+@pytest.mark.parametrize("kind", [rate_codecs.Quantiser, rate_codecs.Continuous])
+@pytest.mark.parametrize("move", [0, 128])
+def test_by_originals_the_rates_are_those_of_the_sources_alone(kind, move):
+    class Watched(kind):
+        seen: ClassVar[list[bytes]] = []
+
+        def encode(self, image, quality):
+            self.seen.append(image.tobytes())
+            return super().encode(image, quality)
+
+        def decode(self, stream):
+            raise AssertionError("nothing is to be decoded")
+
+    codec = Watched(move=move)
+    plan = plan_set(codec, IMAGES, Listed((60.0, 60.0, 50.0, 60.0)), 6, rate_by="originals")
+    assert not plan.reason
+    assert [step.target for step in plan.steps] == [60, 60, 50, 60, 60, 60]
+    assert set(codec.seen) == {image.tobytes() for image in IMAGES}
+    assert len(codec.seen) <= 3 * sum(plan.steps[n].found[0] for n in (0, 2)), "a rate once measured is known"
+    for step in plan.steps:
+        assert step.found[1] == pytest.approx(mean_rate(codec, IMAGES, step.quality) / step.target - 1, abs=1e-12)
+    assert len({step.quality for step in plan.steps}) == 2
+    assert plan.steps[2].quality != plan.steps[0].quality
+
+
+def test_by_originals_an_edit_between_generations_changes_nothing():
+    edited = Edited(FixedRate(60.0), parse_edits("crop:1"))
+    plan = plan_set(rate_codecs.Continuous(move=128), IMAGES, edited, 3, rate_by="originals")
+    plain = plan_set(rate_codecs.Continuous(move=128), IMAGES, FixedRate(60.0), 3, rate_by="originals")
+    assert [step.quality for step in plan.steps] == [step.quality for step in plain.steps]
+    assert [bool(step.edits) for step in plan.steps] == [False, True, True]
 
 
 class Stopped(BaseException):
@@ -206,6 +241,25 @@ def test_records_say_what_was_found_for_their_own_set(photographs, tmp_path, mon
     assert set(before["quality"]) == set(after["quality"])
     assert (after.groupby("generation")["miss"].nunique() == 1).all()
     assert after["miss"].mean() == pytest.approx(before["miss"].mean() + 0.001)
+
+
+def test_a_run_by_originals_is_coded_at_their_quality_and_told_apart(photographs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(run, "run_tasks", functools.partial(run_tasks, backend="sequential"))
+    monkeypatch.setattr(setplans, "plan", functools.partial(setplans.plan, backend="sequential"))
+    command = by_dataset(photographs, tmp_path / "run", "webp")
+    command[command.index("dataset")] = "originals"
+    for chains in ("3 to code", "3 done before, 0 to code"):
+        assert reencode.main(command) == 0
+        assert chains in capsys.readouterr().out
+    table = pd.read_parquet(tmp_path / "run" / "generations.parquet")
+    assert set(table["schedule"]) == {"bpp:0.8,originals"}
+    assert table["quality"].nunique() == 1
+    first = table[table["generation"] == 1]
+    assert first["bpp"].mean() / 0.8 - 1 == pytest.approx(first["miss"].iloc[0], abs=1e-12)
+    assert table["miss"].nunique() == 1, "later rates are measured, not hit"
+    command[command.index("originals")] = "dataset"
+    assert reencode.main(command) == 0
+    assert "3 to code" in capsys.readouterr().out, "another plan, other chains"
 
 
 def test_a_rate_out_of_reach_of_the_set_fails_alone_and_where_it_is(photographs, tmp_path, capsys, monkeypatch):
