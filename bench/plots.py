@@ -30,6 +30,9 @@ the codecs that are compared most."""
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2)))
 FILLS = ("none", "left", "full")
 """Of a family's first, second and third curve: how lines and markers differ."""
+SHADES = (0.0, 0.5, -0.45, 0.75)
+"""Of a family's first curves with different lines, the next ones, and so on: how much white is mixed into the colour,
+or, below zero, black."""
 
 # Families in the order the colours were given out. Append; what stands here keeps its look in every figure ever made.
 _FAMILIES = {
@@ -48,7 +51,6 @@ _FAMILIES = {
     "sft": ("#999933", "d"),
     "ainn": ("#332288", "8"),
     "null": ("#7F7F7F", "x"),
-    "ffmpeg": ("#8C564B", ">"),
     "cheng": ("#44AA99", "H"),
     "chain": ("#AA3377", "*"),
     "aom": ("#003F5C", "D"),
@@ -102,7 +104,7 @@ def family_of(codec: str) -> str:
     """``jpeg`` of ``jpeg-444``, ``avif`` of ``avif[speed=4]``, ``iat`` of ``iat [float]``; ``xie`` of
     ``published:xie2021-invcompress``."""
     name = codec.lower().removeprefix("published:").removeprefix("compressai-")
-    name = re.sub(r"^ffmpeg-(?=aom|x264)", "", name)
+    name = name.removeprefix("ffmpeg-")
     name = re.split(r"[-_\[: ]", name, maxsplit=1)[0]
     if name not in _FAMILIES:
         name = re.sub(r"20[12]\d$", "", name)
@@ -110,7 +112,7 @@ def family_of(codec: str) -> str:
 
 
 def style(codec: str, variant: int = 0, codecs: Iterable[str] = ()) -> Style:
-    """The look of a codec: colour and marker by family (``jpeg-444`` is a jpeg), line style and filling by variant.
+    """The look of a codec: colour and marker by family (``jpeg-444`` is a jpeg), the rest by variant.
 
     Args:
         codec: its name, or that of its curve.
@@ -124,7 +126,18 @@ def style(codec: str, variant: int = 0, codecs: Iterable[str] = ()) -> Style:
         strangers = [*dict.fromkeys(name for name in map(family_of, codecs) if name not in _FAMILIES), family]
         place = strangers.index(family)
         color, marker = OTHERS[place % len(OTHERS)], MARKERS[place % len(MARKERS)]
-    return Style(color, marker, LINES[variant % len(LINES)], FILLS[variant % len(FILLS)])
+    shade = SHADES[variant // len(LINES) % len(SHADES)]
+    return Style(_shaded(color, shade), marker, LINES[variant % len(LINES)], FILLS[variant % len(FILLS)])
+
+
+def _shaded(color: str, share: float) -> str:
+    """#RRGGBB with a share of white, or, below zero, of black; a dark colour would not change by that, and white is
+    taken instead."""
+    levels = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
+    if share < 0 and max(levels) < 0x80:
+        share = 0.25
+    towards = 255 if share > 0 else 0
+    return "#" + "".join(f"{round(level + abs(share) * (towards - level)):02X}" for level in levels)
 
 
 def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_db", "bpp"), note: str = "") -> Figure:

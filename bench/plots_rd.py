@@ -61,8 +61,8 @@ def rd(
         lossless += _lossless(table, metrics)
         variants: dict[str, int] = {}
         for system, part in table.groupby("system", sort=True) if len(table) else ():
-            look = style(str(system), codecs=systems)
             variant = variants.setdefault(family_of(str(system)), 0)
+            look = style(str(system), variant, systems)
             variants[family_of(str(system))] += 1
             for panel, metric in zip(panels, metrics, strict=True):
                 rate, quality = _joined(Curve.of(part["bpp"], part[metric]))

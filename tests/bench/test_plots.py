@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
 
 import numpy as np
@@ -69,6 +70,22 @@ def test_a_family_is_told_apart_by_its_markers():
         handles = figure.legends[0].legend_handles
         assert len({(line.get_fillstyle(), line.get_markerfacecolor()) for line in handles}) == 3
         assert figure.legends[0].handlelength > 3
+
+
+@pytest.mark.parametrize("codec", ["iat", "jpeg", "ainn", "mycodec"])
+def test_many_settings_of_a_codec_all_look_different(codec):
+    looks = [plots.style(codec, variant) for variant in range(len(plots.LINES) * len(plots.SHADES))]
+    assert len(set(looks)) == len(looks)
+    grey = [(look.color, str(look.linestyle)) for look in looks]
+    assert len(set(grey)) == len(grey), "markers may be too far apart to tell"
+    assert all(re.fullmatch("#[0-9A-F]{6}", look.color) for look in looks)
+
+
+def test_a_codec_and_the_same_by_ffmpeg_are_told_apart():
+    names = ("ffmpeg-vvenc", "ffmpeg-x265", "vvenc", "x264")
+    lines = plots.generations(means(names)).axes[0].get_lines()
+    assert len({(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}) == len(names)
+    assert plots.style("ffmpeg-vvenc").color == plots.style("vvenc").color
 
 
 def test_infinite_values_are_drawn_at_the_top_and_missing_ones_leave_a_gap():
