@@ -494,6 +494,42 @@ def test_where_no_pixels_were_kept_there_are_figures_only(visit, tmp_path):
     assert not page.locator("#no-pixels").is_visible()
 
 
+def test_an_image_of_another_set_shows_what_was_coded_of_it(visit, tmp_path):
+    images = report_run.photographs()
+    report_run.make(tmp_path / "one", codecs=("coarse",), images={"a": images["im0"]}, dataset="one")
+    report_run.make(tmp_path / "two", codecs=("fails", "jpeg"), images={"b": images["im1"]}, dataset="two")
+    main([str(tmp_path / "one"), str(tmp_path / "two"), "--out", str(tmp_path / "report"), "--quiet"])
+    page = visit("#generation=5&mode=side", other=tmp_path / "report")
+    shown(page, "coarse", "coarse", 5, 1)
+    page.keyboard.press("PageDown")
+    shown(page, "fails", "jpeg", 5, 1, image=1)
+    until(page, "location.hash.includes('left=fails') && location.hash.includes('right=jpeg')")
+    page.locator("#legend button", has_text="jpeg").click()
+    shown(page, "jpeg", "jpeg", 5, 1, image=1)
+    page.keyboard.press("PageUp")
+    shown(page, "coarse", "coarse", 5, 1)
+
+
+def test_values_that_no_line_shows_are_marked(visit, tmp_path):
+    """Equal pictures at their beginning and end, and a value between gaps."""
+    psnr = [np.inf, np.inf, np.inf, 40, 39, np.inf, 38, np.nan, 37, np.nan, 36, 35]
+    table = {"codec": "jpeg", "dataset": "tiny", "image": "a", "schedule": "quality:25", "generation": range(1, 13)}
+    pd.DataFrame(table | {"bpp": 0.5, "psnr": psnr}).to_csv(tmp_path / "a.csv", index=False)
+    main([str(tmp_path / "a.csv"), "--out", str(tmp_path / "report"), "--quiet"])
+    page = visit(other=tmp_path / "report")
+    chart = page.locator("#curves [data-metric=psnr] svg")
+    found = chart.evaluate(
+        "(svg) => [...svg.querySelectorAll('.curve path')].map((one) => one.getAttribute('transform'))"
+    )
+    texts = chart.evaluate(
+        "(svg) => [...svg.querySelectorAll('.middle')].map((one) => [one.textContent, +one.getAttribute('x')])"
+    )
+    labels = dict(texts)
+    step = (labels["12"] - labels["2"]) / 10
+    marked = sorted({round(2 + (float(re.search("[0-9.]+", one)[0]) - labels["2"]) / step) for one in found})
+    assert marked == [1, 3, 6, 7, 9]
+
+
 def test_own_generation_1_beside_the_current_one_is_one_action(visit):
     page = visit("#left=jpeg|quality:25&right=coarse|quality:25&generation=10")
     choice = page.locator("#right-generation")

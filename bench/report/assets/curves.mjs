@@ -78,17 +78,23 @@ const range = (one, name) => Array.from({ length: one.series.last }, (_, i) => v
 
 function curve(one, name, x, y) {
   const group = element("g", { class: `curve ${chosen(one.i) ? "chosen" : ""}`, style: `--codec: ${one.color}` }, element("title", { text: one.label }));
+  const at = (n) => value(one.series, n, name);
+  const finite = (n) => at(n) !== null && Number.isFinite(at(n));
   const runs = [[]];
   for (let n = 1; n <= one.series.last; n++) {
-    const v = value(one.series, n, name);
-    if (v !== null && Number.isFinite(v)) runs.at(-1).push(`${x(n).toFixed(1)},${y(v).toFixed(1)}`);
+    if (finite(n)) runs.at(-1).push(`${x(n).toFixed(1)},${y(at(n)).toFixed(1)}`);
     else if (runs.at(-1).length) runs.push([]);
   }
   for (const run of runs) {
     if (run.length) group.append(element("polyline", { points: run.join(" "), "stroke-dasharray": one.dash || null }));
   }
-  // Marks where there are pixels to be seen; equal pictures have infinite PSNR: a triangle at the top.
-  const numbers = state.scope === "image" ? kept(state.image, one.series) : xTicks(one.series.last);
+  // Marks where there are pixels to be seen, and what no line shows: a value without neighbours, and where equal pictures
+  // begin and end, whose PSNR is infinite: a triangle at the top.
+  const numbers = new Set(state.scope === "image" ? kept(state.image, one.series) : xTicks(one.series.last));
+  for (let n = 1; n <= one.series.last; n++) {
+    const alone = (is) => is(n) && !(is(n - 1) && is(n + 1));
+    if (alone((m) => at(m) === Infinity) || (finite(n) && !finite(n - 1) && !finite(n + 1))) numbers.add(n);
+  }
   for (const n of numbers) {
     const v = value(one.series, n, name);
     if (v !== null) group.append(element("path", { d: shape(v === Infinity ? "^" : one.marker), transform: `translate(${x(n).toFixed(1)} ${y(v).toFixed(1)}) scale(.8)` }));

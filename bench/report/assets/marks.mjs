@@ -4,8 +4,10 @@ const star = Array.from({ length: 10 }, (_, i) => {
   const r = i % 2 ? 2 : 5;
   return `${(r * Math.sin((i * Math.PI) / 5)).toFixed(2)},${(-r * Math.cos((i * Math.PI) / 5)).toFixed(2)}`;
 }).join("L");
-const polygon = (corners) =>
-  `M${Array.from({ length: corners }, (_, i) => `${(4 * Math.sin((2 * i * Math.PI) / corners)).toFixed(2)},${(-4 * Math.cos((2 * i * Math.PI) / corners)).toFixed(2)}`).join("L")}Z`;
+const polygon = (corners, turned = 0) => {
+  const at = (i) => (2 * i * Math.PI) / corners + turned;
+  return `M${Array.from({ length: corners }, (_, i) => `${(4 * Math.sin(at(i))).toFixed(2)},${(-4 * Math.cos(at(i))).toFixed(2)}`).join("L")}Z`;
+};
 
 const SHAPES = {
   o: "M-3.5,0a3.5,3.5 0 1 0 7,0a3.5,3.5 0 1 0 -7,0Z",
@@ -22,6 +24,7 @@ const SHAPES = {
   "*": `M${star}Z`,
   p: polygon(5),
   h: polygon(6),
+  H: polygon(6, Math.PI / 6),
   8: polygon(8),
 };
 

@@ -68,9 +68,18 @@ export function change(values) {
   const changed = new Set(Object.keys(values).filter((name) => values[name] !== undefined && values[name] !== state[name]));
   if (!changed.size) return;
   for (const name of changed) state[name] = values[name];
+  if (changed.has("image")) standIns().forEach((side) => changed.add(side));
   listeners.forEach((listener) => listener(changed));
   clearTimeout(pending); // browsers refuse an address that changes at every frame
   pending = setTimeout(writeAddress, 150);
+}
+
+/** Show, in the place of what was coded of other images but not of this one, the first that was; return the sides. */
+function standIns() {
+  const here = report.points.map((_, i) => i).filter((point) => chainOf(state.image, point));
+  const sides = ["left", "right"].filter((side) => here.length && !here.includes(state[side]));
+  for (const side of sides) state[side] = here.find((point) => side === "left" || point !== state.left) ?? here[0];
+  return sides;
 }
 
 /** Write the state into the address now. */
