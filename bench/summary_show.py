@@ -142,6 +142,7 @@ KINDS = {
     "bd_rate_own": Kind(_bd, lambda t: f"BD-rate against the own generation 1, {_metric(t)}; {_over(t)}"),
 }
 LOSSLESS = "Drops and half-lives leave out images that are lossless at generation 1 or at the generation in question."
+NO_FIRST = "n/a for all: there is no generation 1, which losses are counted from."
 FLAGGED = "* pchip and akima differ by more than one point: too few points, or a wavy curve."
 
 
@@ -172,7 +173,8 @@ class Block(NamedTuple):
 
 
 def _blocks(found: Mapping[str, pd.DataFrame]) -> list[Block]:
-    blocks = []
+    without = sorted({*found["auc"]["dataset"]} - {*found["points"]["dataset"]})
+    blocks = [Block("points", f"{dataset}: operating points", [], [], NO_FIRST) for dataset in without]
     for name, table in found.items():
         for dataset, part in table.groupby("dataset", sort=True):
             title = f"{dataset}: {KINDS[name].title(part)}"

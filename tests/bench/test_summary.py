@@ -255,6 +255,15 @@ def test_errors_are_one_sentence_and_exit_code_2(path, capsys, arguments, senten
 OWN = "dataset,codec,quality,bpp,psnr\n" + "".join(f"made_up,own,{n},{0.1 * 2**n},{30 + 3 * n}\n" for n in range(1, 6))
 
 
+def test_without_generation_1_there_are_no_operating_points_and_that_is_said(table, tmp_path, capsys):
+    table[table["generation"] > 1].to_csv(tmp_path / "later.csv", index=False)
+    assert main([str(tmp_path / "later.csv"), "--out", str(tmp_path / "out")]) == 0
+    sentence = "there is no generation 1, which losses are counted from."
+    assert f"operating points\nn/a for all: {sentence}" in capsys.readouterr().out
+    for form in ("md", "tex"):
+        assert sentence in (tmp_path / "out" / f"summary.{form}").read_text()
+
+
 def test_of_one_generation_no_loss_is_told(table, tmp_path, capsys):
     (tmp_path / "own.csv").write_text(OWN)
     assert main([str(tmp_path / "own.csv")]) == 0
