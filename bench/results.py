@@ -51,6 +51,7 @@ NAMES = (
     "iat-table2",
     "stable",
     "step-down",
+    "step-once",
 )
 """The experiments whose tables are kept."""
 

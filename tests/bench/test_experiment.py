@@ -29,6 +29,7 @@ NAMES = (
     "rd",
     "stable",
     "step-down",
+    "step-once",
     "vtm-five",
 )
 
@@ -75,6 +76,7 @@ CODECS = {
     "iat-variants": "jpeg:50",
     "stable": "jpeg:50",
     "step-down": "jpeg2000",
+    "step-once": "jpeg2000",
     "iat-fig6-drift": "jpeg2000",
     "iat-fig6-fixed": "jpeg2000",
 }
