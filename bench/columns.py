@@ -33,7 +33,9 @@ COLUMNS = (
     Column(
         "encodes", "int64", "", "encodings it took to find a quality for target_bpp; empty where none was looked for"
     ),
-    Column("miss", "float64", "", "bpp / target_bpp - 1, of this image or, with --rate-by, of the set's mean bpp"),
+    Column(
+        "miss", "float64", "", "bpp / target_bpp - 1, of this image or, with --rate-by, of the set or its originals"
+    ),
     Column("bytes", "int64", "bytes", "length of the whole stream, header included"),
     Column("bpp", "float64", "bits per pixel", "8 * bytes / (width * height)"),
     Column("mse", "float64", "squared 8-bit levels", "mean squared error against the source, over pixels and channels"),

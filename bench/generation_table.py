@@ -73,8 +73,11 @@ def by_generation(
         columns = COLUMNS if part["target_bpp"].isna().all() else (*RATE_COLUMNS, *COLUMNS)
         turns = part["codec"].nunique() > 1  # a hand-over: say whose turn it was
         width = max(map(len, part["codec"])) + 2 if turns else 0
-        heading = "  generation" + ("codec".rjust(width) if turns else "")
-        blocks.append(heading + "".join(f"{heading:>12}" for _, heading, _ in columns))
+        headings = [heading for _, heading, _ in columns]
+        if schedule.endswith(",originals"):  # the rates beside it are those of decoded images
+            headings = ["orig. miss" if heading == "miss" else heading for heading in headings]
+        first = "  generation" + ("codec".rjust(width) if turns else "")
+        blocks.append(first + "".join(f"{heading:>12}" for heading in headings))
         for row in part[part["generation"].isin(rows)].to_dict("records"):
             cells = "".join(f"{_text(_lossy(row, name), form):>12}" for name, _, form in columns)
             codec = row["codec"].rjust(width) if turns else ""

@@ -250,7 +250,9 @@ def test_a_run_by_originals_is_coded_at_their_quality_and_told_apart(photographs
     command[command.index("dataset")] = "originals"
     for chains in ("3 to code", "3 done before, 0 to code"):
         assert reencode.main(command) == 0
-        assert chains in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        assert chains in printed
+        assert " orig. miss " in printed
     table = pd.read_parquet(tmp_path / "run" / "generations.parquet")
     assert set(table["schedule"]) == {"bpp:0.8,originals"}
     assert table["quality"].nunique() == 1
