@@ -200,6 +200,11 @@ def find_quality(
     return probes.result(name)
 
 
+def within(bpp: float, target: float, tolerance: float, side: Side) -> bool:
+    """Whether a rate misses the target by ``tolerance`` at most, relatively, and is not above it for "below"."""
+    return -tolerance <= bpp / target - 1 <= (tolerance if side == "nearest" else 0)
+
+
 class _Probes:
     """What has been measured. Places are qualities turned so that a higher place is a better image."""
 
@@ -294,8 +299,7 @@ class _Probes:
         return self._within(self.rates[place], self.hold if place == self.held else TOLERANCE)
 
     def _within(self, bpp: float, tolerance: float) -> bool:
-        miss = bpp / self.target - 1
-        return -tolerance <= miss <= (tolerance if self.side == "nearest" else 0)
+        return within(bpp, self.target, tolerance, self.side)
 
     def _rank(self, place: float) -> tuple[bool, float, float]:
         bpp = self.rates[place]

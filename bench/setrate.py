@@ -22,7 +22,7 @@ from bench.coding import Calls, Carried, GenerationFailed, Sent, start_of
 from bench.edits import apply_all
 from bench.files import plain, write_atomically
 from bench.images import pixel_sha256
-from bench.ratecontrol import Found, Start, find_quality
+from bench.ratecontrol import TOLERANCE, Found, Start, find_quality, within
 from bench.schedule import RateBy, Schedule, Step, fit
 from bench.setrates import Rates
 from bench.store import Store
@@ -99,22 +99,29 @@ def plan_set(
 def _plan_originals(
     codec: Codec, sources: Sequence[Carried], wanted: Sequence[Step], calls: Calls, rates: Rates
 ) -> Plan:
-    """The plan by the rates of the sources: what is asked for twice is looked for once."""
+    """The plan by the rates of the sources: a target has one quality, whatever was asked for before, unless the quality
+    before is to be held."""
     known: dict[Step, Found] = {}
-    start: Start | None = None
+    before: Found | None = None
     steps: list[Step] = []
     for step in wanted:
         if step.quality is not None:
             steps.append(step)
             continue
+        assert step.target is not None
+        held = before is not None and step.hold > TOLERANCE and within(before.bpp, step.target, step.hold, step.side)
+        start = before.next if before is not None and held else None
         asked = replace(step, edits=())
-        if asked not in known:
-            try:
-                known[asked] = _find(codec, sources, step, start, calls, SOURCES, rates)
-            except GenerationFailed as failure:
-                return Plan(tuple(steps), str(failure))
-        start = known[asked].next
-        steps.append(_with(step, known[asked]))
+        try:
+            if start is not None or asked not in known:
+                before = _find(codec, sources, step, start, calls, SOURCES, rates)
+            else:
+                before = known[asked]
+        except GenerationFailed as failure:
+            return Plan(tuple(steps), str(failure))
+        if start is None:
+            known[asked] = before
+        steps.append(_with(step, before))
     return Plan(tuple(steps))
 
 

@@ -22,7 +22,7 @@ from bench import limits, pool, reencode, run, setplans, setrate
 from bench.edits import parse_edits
 from bench.ratecontrol import TOLERANCE
 from bench.runner import run_tasks
-from bench.schedule import Drift, Edited, FixedRate, Listed
+from bench.schedule import Drift, Edited, FixedRate, Held, Listed
 from bench.setrate import Plan, plan_set
 from bench.setrates import Rates
 from bench.store import Store
@@ -89,6 +89,24 @@ def test_by_originals_the_rates_are_those_of_the_sources_alone(kind, move):
         assert step.found[1] == pytest.approx(mean_rate(codec, IMAGES, step.quality) / step.target - 1, abs=1e-12)
     assert len({step.quality for step in plan.steps}) == 2
     assert plan.steps[2].quality != plan.steps[0].quality
+
+
+@pytest.mark.parametrize("kind", [rate_codecs.Quantiser, rate_codecs.Continuous])
+def test_by_originals_a_target_has_one_quality_whatever_came_before(kind):
+    down = plan_set(kind(), IMAGES, Listed((64.0, 64.0, 57.0, 52.0)), 4, rate_by="originals")
+    for step in down.steps:
+        (alone,) = plan_set(kind(), IMAGES, FixedRate(step.target), 1, rate_by="originals").steps
+        assert (alone.quality, alone.found) == (step.quality, step.found)
+
+
+def test_by_originals_a_quality_is_held_while_its_rate_is_near():
+    rates, codec = (60.0, 56.0, 50.0, 53.0, 60.0, 50.0), rate_codecs.Continuous()
+    plan = plan_set(codec, IMAGES, Held(Listed(rates), 0.1), 6, rate_by="originals")
+    first, held, low, back, high, again = (step.quality for step in plan.steps)
+    assert (held, back, high, again) == (first, low, first, low)
+    assert low != first
+    for step, rate in zip(plan.steps, rates, strict=True):
+        assert step.found[1] == pytest.approx(mean_rate(codec, IMAGES, step.quality) / rate - 1, abs=1e-12)
 
 
 def test_by_originals_an_edit_between_generations_changes_nothing():
