@@ -206,7 +206,7 @@ def _row(means: pd.DataFrame, pair: Pair, metric: str, every: pd.DataFrame) -> d
         notes.append(f"{images[0]} images in the anchor's means, {images[1]} in the test's")
     if column != metric:
         notes.append("MS-SSIM as dB of the mean, since one side is published so" if any(published) else AS_GIVEN)
-    return row | {"notes": "; ".join(notes)}
+    return row | {"notes": "; ".join(dict.fromkeys(notes))}  # once where both sides are one system
 
 
 def _reason(rate: BDResult, quality: BDResult) -> str:

@@ -8,15 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench import probe
 from bench.cli import OK, SOME_FAILED
 from bench.probe import Probe
 from bench.run import count
-from bench.schedule import Planned, RateBy
+from bench.schedule import FixedQuality, Planned, RateBy
 from bench.store import Store
-from bench.task import Settings, Task
+from bench.task import Settings, Task, make_codec
 
 POINT_S, ALL_S = 3.0, 60.0
 """Seconds of the probe, for each operating point and for all of them."""
@@ -48,7 +49,10 @@ def show(tasks: Sequence[Task], store: Store, settings: Settings, rate_by: RateB
     by_set, sets, load_s, failed = rate_by != "image", [], {}, False
     for chains in points.values():
         middle = sorted(chains, key=_pixels)[len(chains) // 2]
-        found = probe.measure(middle, settings, min(POINT_S, ALL_S / len(points)))
+        seconds = min(POINT_S, ALL_S / len(points))
+        found = probe.measure(middle, settings, seconds)
+        if found.reason and by_set:  # the set may have a rate that this image alone does not reach
+            found = probe.measure(_at_default(middle, settings), settings, seconds)
         print(_line(middle, found))
         priced += [(task, found) for task in chains]
         if by_set and not _is_planned(middle):
@@ -77,6 +81,11 @@ def show(tasks: Sequence[Task], store: Store, settings: Settings, rate_by: RateB
 def _stored(task: Task, store: Store) -> bool:
     chain, _ = store.read(task.identity, task.needs)
     return chain is not None and chain.ok
+
+
+def _at_default(task: Task, settings: Settings) -> Task:
+    """The chain at the default quality of its codec."""
+    return replace(task, schedule=FixedQuality(make_codec(task.specs[0], settings).quality.default))
 
 
 def _is_planned(task: Task) -> bool:

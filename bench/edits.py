@@ -144,6 +144,8 @@ _KINDS: dict[str, tuple[Callable[[Any], Edit], Callable[[str], Any], str]] = {
     "crop": (Crop, _whole(1, 10**6), "a whole number of pixels, 1 or more"),
     "brightness": (Brightness, _whole(-255, 255), "a whole number of levels from -255 to 255"),
 }
+NAMES = tuple(_KINDS)
+"""How a user calls them."""
 
 
 def parse_edits(text: str) -> tuple[Edit, ...]:

@@ -50,14 +50,14 @@ def with_change(means: pd.DataFrame) -> pd.DataFrame:
     """Add psnr_change and ms_ssim_db_change: dB since generation 1, below 0 where quality was lost; and change_images,
     how many images psnr_change is of.
 
-    Where lossless images make a mean infinite, it is the mean of the changes of the other images, as ``_lossy`` of
-    ``bench.rd`` has it.
+    Where generation 1 has no value, there is no change. Where lossless images make a mean infinite, it is the mean of
+    the changes of the other images, as ``_lossy`` of ``bench.rd`` has it.
 
     Args:
         means: as from ``bench.rd.generation_means``.
     """
     means = means.sort_values([*POINT, "generation"], ignore_index=True)
-    first = means.groupby(POINT)[[*METRICS]].transform("first")
+    first = means[[*METRICS]].where(means["generation"] == 1).groupby([means[key] for key in POINT]).transform("first")
     changes = {}
     for name in METRICS:
         infinite = means[name].notna() & (np.isinf(means[name]) | np.isinf(first[name]))

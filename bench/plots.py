@@ -21,7 +21,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from bench.codec import BenchError, Image
 from bench.plots_frame import legend_below, mark_at_top, say_if_empty
-from bench.rd import by_point, label
+from bench.rd import by_point, labels
 
 OTHERS = ("#B2182B", "#762A83", "#8C510A", "#C51B7D")
 MARKERS = ("H", "8", "p", "<", ">", "h", "*", "d", "P", "X", "v", "D")
@@ -164,13 +164,14 @@ def generations(means: pd.DataFrame, metrics: Sequence[str] = ("psnr", "ms_ssim_
     panels = figure.subplots(1, len(metrics), squeeze=False)[0]
     lines: dict[str, Any] = {}
     variants: dict[str, int] = {}
+    names = labels(means[["system", "schedule"]].itertuples(index=False, name=None))
     for (_, system, schedule), curve in by_point(means):
         family = family_of(system)
         look = style(system, variants.setdefault(family, 0), sorted(means["system"].unique()))
         variants[family] += 1
         curve = curve.sort_values("generation")
         for panel, metric in zip(panels, metrics, strict=True):
-            lines[label(system, schedule)] = _curve(panel, curve, metric, look)
+            lines[names[system, schedule]] = _curve(panel, curve, metric, look)
     for panel, metric in zip(panels, metrics, strict=True):
         panel.set(xlabel="generation", ylabel=METRICS.get(metric, metric))
         panel.grid(alpha=0.3, linewidth=0.6)

@@ -17,7 +17,7 @@ from bench.bd import MAX_GAP, Curve
 from bench.codec import BenchError
 from bench.plots import METRICS, PANEL, family_of, one_set, style
 from bench.plots_frame import legend_below, mark_at_top, say_if_empty
-from bench.rd import by_point, label
+from bench.rd import by_point, labels
 
 Floats = NDArray[np.float64]
 PANELS = ("psnr", "ms_ssim_db")
@@ -115,6 +115,7 @@ def path(means: pd.DataFrame, note: str = "") -> Figure:
     figure, panels = _panels(means)
     lines: dict[str, Any] = {}
     names = sorted(means["system"].unique())
+    called = labels(means[["system", "schedule"]].itertuples(index=False, name=None))
     for panel, metric in zip(panels, PANELS, strict=True):
         variants: dict[str, int] = {}
         for (_, system, schedule), part in by_point(means):
@@ -129,7 +130,7 @@ def path(means: pd.DataFrame, note: str = "") -> Figure:
             panel.plot(rate[:1], finite[:1], "o", color=look.color, markersize=8)
             mark_at_top(panel, rate[above], look.color)
             mark_at_top(panel, rate[:1][above[:1]], look.color, 10)
-            lines[label(system, schedule)] = line
+            lines[called[system, schedule]] = line
         panel.set(xlabel=METRICS["bpp"], ylabel=METRICS[metric])
         say_if_empty(panel, metric, means[metric])
     lines["generation 1"] = Line2D([], [], linestyle="none", marker="o", color="grey", markersize=8)

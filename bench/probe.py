@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Probe:
         record: bytes of a record, in its chain's file and in both tables.
         source, decoded: bytes of a snapshot of generation 0, and of a later one.
         reason: why the codec failed, "" where it did not.
+        qualities: how many its scale has, infinite where it is continuous.
     """
 
     pixels: int
@@ -53,6 +55,7 @@ class Probe:
     source: int
     decoded: float
     reason: str
+    qualities: float
 
     def coded_of(self, task: Task) -> int:
         """Generations of a chain that will be coded; the others will be filled in."""
@@ -76,8 +79,9 @@ class Probe:
 
     def planning_encodes(self, task: Task, rate_by: RateBy) -> float:
         """Encodings of the chain's image while qualities are chosen for a whole set."""
-        if rate_by == "originals":
-            return self.first_encodes * len({step.target for step in task.schedule.steps(task.generations)})
+        if rate_by == "originals":  # rates once measured are known to the search for the next target
+            targets = len({step.target for step in task.schedule.steps(task.generations)})
+            return min(self.first_encodes + 2 * (targets - 1), self.qualities)
         return self.encodes(task)
 
     def planning(self, task: Task, rate_by: RateBy) -> float:
@@ -136,6 +140,7 @@ def measure(task: Task, settings: Settings, budget: float) -> Probe:
         chain, all_s = code(longer)
         filled = sum(record["filled"] for record in chain.records)
         later_s = max(0.0, all_s - first_s) / max(1, longer - filled - 1)
+    scale = codecs[0].quality
     records = [record for record in chain.records if record["status"] == "ok" and not record["filled"]] or chain.records
     encodes = [record["encodes"] or 1 for record in records]
     return Probe(
@@ -152,6 +157,7 @@ def measure(task: Task, settings: Settings, budget: float) -> Probe:
         source=files[0],
         decoded=float(np.mean(files[1:] or files)),
         reason=next((record["reason"] for record in chain.records if record["status"] == "failed"), ""),
+        qualities=scale.high - scale.low + 1 if scale.integer else math.inf,
     )
 
 

@@ -6,7 +6,8 @@ Averages are means over images of per-image values, as in the papers; PSNR of th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -112,6 +113,15 @@ def _protocol(schedule: str) -> str:
     return ("bpp" if kind == "bpp" else "") + rest
 
 
+def labels(points: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """What operating points, (system, schedule), are called beside each other: what ``label`` says, or the system where
+    two would have one name, as of two lists in files of one name."""
+    points = list(dict.fromkeys(points))
+    names = {point: label(*point) for point in points}
+    counts = Counter(names.values())
+    return {point: name if counts[name] == 1 else point[0] for point, name in names.items()}
+
+
 def label(system: str, schedule: str) -> str:
     """What an operating point is called: ``jpeg, quality 75``; what the system's name holds of a schedule already is
     not repeated, nor are the digits of a named list."""
@@ -119,7 +129,7 @@ def label(system: str, schedule: str) -> str:
         rules = _protocol(schedule).removeprefix("bpp")
         asked = schedule.removesuffix(rules) if rules in system else schedule
         return f"{system}, {asked.replace(':', ' ')}"
-    return re.sub(r"(list:.*?)@[0-9a-f]{8}(?=[],+]|$)", r"\1", system).replace("[list:", "[")
+    return re.sub(r"(list:(?!(?:quality:)?\d+@).*?)@[0-9a-f]{8}(?=[],+]|$)", r"\1", system).replace("[list:", "[")
 
 
 def by_point(table: pd.DataFrame, keys: Sequence[str] = POINT) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
@@ -266,7 +276,8 @@ def _lossy(table: pd.DataFrame) -> dict[str, pd.Series | float]:
     rows = table.sort_values("generation", kind="stable")
     for metric in METRICS:
         name = f"lossy_{metric}_change"
-        now, first = rows[metric], rows.groupby([*POINT, "image"])[metric].transform("first")
+        now, at_first = rows[metric], rows[metric].where(rows["generation"] == 1)
+        first = at_first.groupby([rows[key] for key in (*POINT, "image")]).transform("first")
         change, infinite = (now - first).mask(now == first, 0.0), np.isinf(now) | np.isinf(first)
         parts = rows.assign(change=change, lossy=change.mask(infinite), infinite=infinite)
         groups = parts.groupby([*POINT, "generation"])

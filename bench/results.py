@@ -155,7 +155,7 @@ def _found(run_folder: Path, wanted: Request, missing: bool) -> int:
     path = run_folder / "generations.parquet"
     if not path.is_file():
         raise BenchError(f"{run_folder} holds no finished run; leave out --as-is.")
-    table = pd.read_parquet(path)
+    table = _read_table(path, "leave out --as-is")
     if not missing and (lacking := len(_lacking(table, wanted))):
         raise BenchError(
             f"The table in {run_folder} lacks {lacking} of {len(wanted.points)} operating points, as after --missing: "
@@ -165,7 +165,14 @@ def _found(run_folder: Path, wanted: Request, missing: bool) -> int:
 
 
 def _committed(path: Path) -> pd.DataFrame | None:
-    return pd.read_parquet(path) if path.is_file() else None
+    return _read_table(path, "leave out --missing") if path.is_file() else None
+
+
+def _read_table(path: Path, instead: str) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+        raise BenchError(f"{path} is damaged: it is no Parquet table; {instead}.") from error
 
 
 def _lacking(table: pd.DataFrame, wanted: Request) -> list[Point]:
@@ -177,13 +184,16 @@ def _lacking(table: pd.DataFrame, wanted: Request) -> list[Point]:
     unreadable.check(wanted.skip_unreadable)
     rows = table[(table["carrier"] == wanted.carrier) & (table["dataset"] == wanted.dataset.name)]
     rows = rows[rows["image_id"] == rows["image"].map(images)]
-    return [point for point in wanted.points if not _whole(rows, point, wanted, images)]
+    same_set = set(table.loc[table["dataset"] == wanted.dataset.name, "image_id"]) == set(images.values())
+    return [point for point in wanted.points if not _whole(rows, point, wanted, images, same_set)]
 
 
-def _whole(rows: pd.DataFrame, point: Point, wanted: Request, images: Collection[str]) -> bool:
+def _whole(rows: pd.DataFrame, point: Point, wanted: Request, images: Collection[str], same_set: bool) -> bool:
     ids = {codec_id(codec) for codec in point.codecs}
     text = planned_text(point.schedule, wanted.rate_by)
     rows = rows[(rows["schedule"] == text) & rows["codec_id"].isin(ids)]
+    if wanted.rate_by != "image" and not same_set:
+        return False  # its qualities were chosen for another set
     failed = set(rows.loc[rows["status"] == "failed", "image"])
     last = rows.groupby("image")["generation"].max()
     ended = all(last.get(name, 0) >= wanted.generations or name in failed for name in images)

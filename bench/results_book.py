@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,12 @@ def publish(what: Publication) -> None:
     book: dict[str, Any] = {"made": [_made(new, what)], "codecs": _codecs(what.run)}
     table = new
     if what.old is not None:
-        fresh = pd.MultiIndex.from_frame(new[list(KEY)])
+        key = list(KEY)
+        if what.experiment.get("rate_by", "image") != "image":
+            key = [name for name in KEY if name not in ("image", "generation")]  # a quality was chosen for all images
+        fresh = pd.MultiIndex.from_frame(new[key])
         known = what.old["codec_id"].isin(list(what.current)) | ~what.old["codec"].isin(list(what.current.values()))
-        kept = what.old[known & ~pd.MultiIndex.from_frame(what.old[list(KEY)]).isin(fresh)]
+        kept = what.old[known & ~pd.MultiIndex.from_frame(what.old[key]).isin(fresh)]
         pixels = new.drop_duplicates(["dataset", "image"]).set_index(["dataset", "image"])["image_id"]
         now = pd.MultiIndex.from_frame(kept[["dataset", "image"]])
         kept = kept[(kept["image_id"] == pixels.reindex(now).to_numpy()) | ~now.isin(pixels.index)]
@@ -94,7 +98,7 @@ def means(table: pd.DataFrame) -> bytes:
 
 def write_index(folder: Path) -> None:
     """Write README.md of a folder of tables, from their JSON files."""
-    books = [book for path in sorted(folder.glob("*.json")) if "experiment" in (book := _read(path))]
+    books = [book for path in sorted(folder.glob("*.json")) if {"experiment", "made"} <= (book := _read(path)).keys()]
     lines = [
         f"# Our runs on {folder.name}",
         "",
@@ -150,35 +154,44 @@ def _size(table: pd.DataFrame) -> dict[str, Any]:
 
 def _made(new: pd.DataFrame, what: Publication) -> dict[str, Any]:
     """How the chains of a run came about, from what each of them says of itself."""
-    points = set(new[["codec", "codec_id", "schedule", "image_id", "carrier"]].itertuples(index=False, name=None))
+    of_point = new.sort_values("generation").groupby(["codec", "codec_id", "schedule", "image_id", "carrier"])
+    points = {point: _known(rows["quality"]) for point, rows in of_point}
     generations = int(new["generation"].max())  # of all chains of a run, as those that failed have rows to the end
     found = []
     for path in sorted((what.run / "chains").glob("*.json")):
         chain = _read(path).get("chain", {})
-        if not chain:
-            continue
-        first, asked = chain["records"][0], chain["identity"]
-        point = (first["codec"], first["codec_id"], first["schedule"], image_id(asked["image"]), asked["carrier"])
-        if point in points and asked["generations"] == generations:
-            found.append(chain)
-    told = [chain["provenance"] for chain in found]
-    machines = [f"{one['machine']['processor']}, {one['machine']['cores']} cores" for one in told]
+        with suppress(KeyError, IndexError, TypeError):  # a damaged file: nothing of the table comes from it
+            first, asked = chain["records"][0], chain["identity"]
+            point = (first["codec"], first["codec_id"], first["schedule"], image_id(asked["image"]), asked["carrier"])
+            qualities = _known(record["quality"] for record in chain["records"])
+            # of a set that had other images the qualities were others; of a hand-over they are those of several codecs
+            mine = qualities == points.get(point) or len({record["codec"] for record in chain["records"]}) > 1
+            if point in points and mine and asked["generations"] == generations:
+                found.append((chain, chain["provenance"]["machine"]))
+    told = [chain["provenance"] for chain, _ in found]
+    machines = [f"{machine['processor']}, {machine['cores']} cores" for _, machine in found]
     return {
         "command": what.command,
         "chains": len(found),
-        "coding_s": round(sum(chain["coded_s"] for chain in found), 3),
-        "first": min(one["when"] for one in told),
-        "last": max(one["when"] for one in told),
-        "commits": sorted({one.get("git_commit") or NOT_RECORDED for one in told}),
-        "machine": "; ".join(sorted(set(machines))),
-        "versions": {name: told[0]["versions"][name] for name in PACKAGES if name in told[0]["versions"]},
+        "coding_s": round(sum(chain["coded_s"] for chain, _ in found), 3) if found else None,
+        "first": min((one["when"] for one in told), default=NOT_RECORDED),
+        "last": max((one["when"] for one in told), default=NOT_RECORDED),
+        "commits": sorted({one.get("git_commit") or NOT_RECORDED for one in told}) or [NOT_RECORDED],
+        "machine": "; ".join(sorted(set(machines))) or NOT_RECORDED,
+        "versions": {name: one["versions"][name] for one in told[:1] for name in PACKAGES if name in one["versions"]},
         "left_out": what.left_out,
     }
 
 
+def _known(qualities: Iterable[float | None]) -> list[float | None]:
+    """With None for what is not known, as where rate control failed."""
+    return [None if quality is None or pd.isna(quality) else float(quality) for quality in qualities]
+
+
 def _codecs(run: Path) -> dict[str, Any]:
     """Name and identity of every codec of a run, by the id that stands in the table."""
-    codecs = [{"name": codec["name"], "identity": codec["identity"]} for codec in Store(run).read_run()["codecs"]]
+    known = Store(run).read_run().get("codecs", [])
+    codecs = [{"name": codec["name"], "identity": codec["identity"]} for codec in known]
     return {identity_id(**codec): codec for codec in codecs}
 
 

@@ -25,7 +25,7 @@ from bench.images import image_id
 from bench.run_book import Book, differences
 from bench.run_name import run_name
 from bench.runner import run_tasks
-from bench.schedule import RateBy
+from bench.schedule import Planned, RateBy
 from bench.schedule_options import Point
 from bench.store import Record, Store, StoredChain
 from bench.task import EVERY, Settings, Task, hints_of, identity_of
@@ -100,6 +100,8 @@ def execute(wanted: Request) -> int:
         if wanted.rate_by != "image":
             from bench import setplans
 
+            if wanted.backend != "local" and not all(map(_is_planned, _with_plans(tasks, store, wanted.rate_by))):
+                connect(wanted.backend, wanted.scheduler).close()  # says now what is wrong with it, not after planning
             book.write("running")
             here = wanted.settings if wanted.backend == "local" else replace(wanted.settings, jobs=os.cpu_count() or 1)
             tasks = setplans.plan(tasks, store, here, say=say, rate_by=wanted.rate_by)
@@ -224,6 +226,10 @@ def _with_plans(tasks: list[Task], store: Store, rate_by: RateBy) -> list[Task]:
     from bench import setplans
 
     return setplans.known(tasks, store, rate_by)
+
+
+def _is_planned(task: Task) -> bool:
+    return isinstance(task.schedule, Planned)
 
 
 def _settings(wanted: Request) -> Settings:

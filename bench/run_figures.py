@@ -16,7 +16,7 @@ from bench import plots
 from bench.codec import Image
 from bench.files import write_atomically
 from bench.plots_frame import any_script
-from bench.rd import Common, by_point, label
+from bench.rd import Common, by_point, labels
 from bench.store import Store, StoredChain
 from bench.task import Task
 
@@ -39,12 +39,12 @@ def run_sheet(
     """The contact sheet of a run: of those ``generations`` of an image whose pixels are kept, and of the last such."""
     shots = {_first(chain.records): chain.snapshots for task, chain in stored if task.image == image}
     rows = {}
+    names = labels(common.records[["system", "schedule"]].itertuples(index=False, name=None))
     for (_, system, schedule), part in by_point(common.records[common.records["image"] == image]):
         part = part.sort_values("generation")
         snapshots = shots[_first(part.to_dict("records"))]
-        name = label(system, schedule)
-        name = system if name in rows else name  # two lists of the same name differ in their digits
-        rows[name] = (part.set_index("generation"), {n: store.snapshots / file for n, file in snapshots.items()})
+        files = {n: store.snapshots / file for n, file in snapshots.items()}
+        rows[names[system, schedule]] = (part.set_index("generation"), files)
     kept = sorted({generation for _, files in rows.values() for generation in files} - {0})
     return sheet(image, rows, [number for number in kept if number in generations or number == kept[-1]])
 

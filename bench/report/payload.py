@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from bench.columns import COLUMNS
+from bench.edits import NAMES
 from bench.plots import LINES, family_of, style
-from bench.rd import AVERAGE, by_point, common_images, generation_means, label, left_out, systems
+from bench.rd import AVERAGE, by_point, common_images, generation_means, labels, left_out, systems
 from bench.report.snapshots import KEY, Kept, signature
 
 SHOWN = (
@@ -116,15 +117,16 @@ def payload(records: pd.DataFrame, kept: Kept, runs: Sequence[Mapping[str, Any]]
 def _points(records: pd.DataFrame) -> list[dict[str, Any]]:
     """Every system and schedule with its look, numbered as in ``bench.plots.generations``."""
     points, variants = [], dict[str, int]()
+    names = labels(records[["system", "schedule"]].itertuples(index=False, name=None))
     for (system, schedule), part in by_point(records, POINT):
         family = family_of(system)
         look = style(system, variants.setdefault(family, 0), sorted(records["system"].unique()))
         variants[family] += 1
         points.append(
-            {"system": system, "schedule": schedule, "label": label(system, schedule)}
+            {"system": system, "schedule": schedule, "label": names[system, schedule]}
             | {"color": look.color, "marker": str(look.marker), "dash": _dash(look.linestyle)}
             | {"carrier": part["carrier"].iloc[0], "codecs": sorted(set(part["codec"])), "identity": None}
-            | {"edited": re.search(r"\+[a-z]", schedule) is not None}
+            | {"edited": re.search(rf"\+({'|'.join(NAMES)}):", schedule) is not None}
         )
     return points
 

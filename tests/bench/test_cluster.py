@@ -180,6 +180,9 @@ def test_a_missing_scheduler_and_missing_packages_are_one_sentence(folder, tmp_p
     command = ["--codec", "jpeg", "--dataset", str(folder), "--out", str(tmp_path / "run"), "--generations", "1"]
     with pytest.raises(BenchError, match="needs --scheduler ADDRESS"):
         reencode.main([*command, "--backend", "dask"])
+    with pytest.raises(BenchError, match="needs --scheduler ADDRESS"):
+        reencode.main([*command, "--backend", "dask", "--bpp", "1", "--rate-by", "originals"])
+    assert not list((tmp_path / "run").glob("plans/*")), "said before qualities are chosen"
     with pytest.raises(BenchError, match="use it with --backend"):
         reencode.main([*command, "--scheduler", "tcp://nowhere:1"])
     for name, module in (("dask", "distributed"), ("ray", "ray")):

@@ -85,6 +85,26 @@ def test_rate_control_fixed_points_and_failures_are_reckoned_with(command, capsy
     assert "refuses, quality:0: the probe failed: refuses: never today." in said
 
 
+@pytest.mark.parametrize("rate_by", ["dataset", "originals"])
+def test_a_set_may_have_a_rate_that_its_middle_image_has_not(rate_by, tmp_path, capsys):
+    (tmp_path / "mixed").mkdir()
+    noise = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
+    for n, pixels in enumerate((np.full_like(noise[:90, :90], 7), np.full_like(noise[:94, :94], 9), noise)):
+        save_png(tmp_path / "mixed" / f"{n}.png", pixels)
+    command = ["--dataset", str(tmp_path / "mixed"), "--codec", "jpeg", "--bpp", "3", "--rate-by", rate_by]
+    assert reencode.main([*command, "--generations", "2", "--out", str(tmp_path / "run"), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "the probe failed" not in said
+    assert megabytes(re.search(r"records and (.*) for snapshots", said)[1]) > 0
+
+
+def test_choosing_by_originals_is_not_reckoned_anew_for_every_generation(command, capsys):
+    given = ["--codec", "jpeg", "--drift", "1.2:0.8", "--generations", "40", "--rate-by", "originals", "--dry-run"]
+    assert reencode.main([*command, *given]) == 0
+    encodings = int(re.search(r"about (\d+) encodings", capsys.readouterr().out)[1])
+    assert 2 * 40 < encodings <= 2 * (40 + 100), "no more than it has qualities, for each of two images"
+
+
 def test_what_a_run_by_dataset_has_done_is_found(command, tmp_path, capsys):
     command += ["--codec", "jpeg", "--bpp", "1", "--rate-by", "dataset", "--generations", "3", "--quiet"]
     assert reencode.main([*command, "--dry-run"]) == 0

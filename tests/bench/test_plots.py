@@ -13,7 +13,7 @@ import pytest
 
 from bench import plots, plots_frame, plots_protocols, plots_rd, run_figures
 from bench.codec import BenchError
-from bench.rd import generation_means, systems
+from bench.rd import generation_means, label, systems
 
 RNG = np.random.default_rng(8)
 
@@ -386,19 +386,31 @@ def test_carriers_and_protocols_are_curves_of_their_own_and_named(draw):
 
 
 def test_names_of_curves():
-    assert plots.label("jpeg", "quality:75") == "jpeg, quality 75"
-    assert plots.label("iat [bpp,hold:0.1]", "bpp:0.791,hold:0.1") == "iat [bpp,hold:0.1], bpp 0.791"
-    assert plots.label("jpeg [list:fig6@3278d2be]", "list:fig6@3278d2be") == "jpeg [fig6]"
-    assert plots.label("jpeg [list:fig6@3278d2be,hold:0.1]", "list:fig6@3278d2be,hold:0.1") == "jpeg [fig6,hold:0.1]"
-    assert plots.label("iat [float, list:a@3278d2be+shift:1, 3f2a]", "list:a@3278d2be+shift:1") == (
+    assert label("jpeg", "quality:75") == "jpeg, quality 75"
+    assert label("iat [bpp,hold:0.1]", "bpp:0.791,hold:0.1") == "iat [bpp,hold:0.1], bpp 0.791"
+    assert label("jpeg [list:fig6@3278d2be]", "list:fig6@3278d2be") == "jpeg [fig6]"
+    assert label("jpeg [list:fig6@3278d2be,hold:0.1]", "list:fig6@3278d2be,hold:0.1") == "jpeg [fig6,hold:0.1]"
+    assert label("iat [float, list:a@3278d2be+shift:1, 3f2a]", "list:a@3278d2be+shift:1") == (
         "iat [float, list:a+shift:1, 3f2a]"
     )
-    assert plots.label("jpeg [walk:0.3:1@12345678]", "walk:0.3:1@12345678") == "jpeg [walk:0.3:1@12345678]"
-    assert plots.label("iat [float, drift:1:0.5]", "drift:1:0.5") == "iat [float, drift:1:0.5]"
-    assert plots.label("chain:jpeg:75>webp:80", "chain:jpeg:75>webp:80") == "chain:jpeg:75>webp:80"
-    assert plots.label("chain:jpeg:75>webp:80 [float]", "chain:jpeg:75>webp:80") == "chain:jpeg:75>webp:80 [float]"
-    assert plots.label("jpeg [+resize:0.5]", "quality:75+resize:0.5") == "jpeg [+resize:0.5], quality 75"
-    assert plots.label("jpeg [bpp,below+shift:1]", "bpp:1,below+shift:1") == "jpeg [bpp,below+shift:1], bpp 1"
+    assert label("jpeg [list:8@3278d2be,originals]", "list:8@3278d2be,originals") == "jpeg [8@3278d2be,originals]"
+    assert label("jpeg [list:quality:9@3278d2be]", "list:quality:9@3278d2be") == "jpeg [quality:9@3278d2be]"
+    assert label("jpeg [walk:0.3:1@12345678]", "walk:0.3:1@12345678") == "jpeg [walk:0.3:1@12345678]"
+    assert label("iat [float, drift:1:0.5]", "drift:1:0.5") == "iat [float, drift:1:0.5]"
+    assert label("chain:jpeg:75>webp:80", "chain:jpeg:75>webp:80") == "chain:jpeg:75>webp:80"
+    assert label("chain:jpeg:75>webp:80 [float]", "chain:jpeg:75>webp:80") == "chain:jpeg:75>webp:80 [float]"
+    assert label("jpeg [+resize:0.5]", "quality:75+resize:0.5") == "jpeg [+resize:0.5], quality 75"
+    assert label("jpeg [bpp,below+shift:1]", "bpp:1,below+shift:1") == "jpeg [bpp,below+shift:1], bpp 1"
+
+
+@pytest.mark.parametrize("draw", [plots.generations, plots_rd.path])
+@pytest.mark.parametrize("name", ["8", "rates"])
+def test_two_lists_are_two_names_in_the_legend(draw, name):
+    schedules = [f"list:{name}@3278d2b{n}" for n in (1, 2)]
+    parts = [means((f"jpeg [{text}]",)).assign(schedule=text) for text in schedules]
+    figure = draw(pd.concat(parts, ignore_index=True))
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len({*names} - {"generation 1"}) == 2
 
 
 def test_protocols_stand_side_by_side_on_one_scale():

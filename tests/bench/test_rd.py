@@ -10,7 +10,7 @@ from bench.bd import bd_rate
 from bench.bootstrap import bd_rate_interval, bootstrap
 from bench.codec import BenchError
 from bench.columns import frame
-from bench.generation_loss import half_life, loss_table, show_half_life
+from bench.generation_loss import half_life, loss_table, show_half_life, with_change
 from bench.rd import common_images, curve, generation_means, systems
 
 QUALITIES = (10, 30, 50, 70, 90)
@@ -324,3 +324,13 @@ def test_an_image_whose_chain_ends_before_the_others_is_left_out():
     assert set(common_images(table, generation=2).records["image"]) == set("abcd")
     assert set(common_images(table[table["generation"] <= 2]).records["image"]) == set("abcd")
     assert loss_table(common.records)["drop"].to_numpy() == pytest.approx(0.9)
+
+
+def test_where_generation_1_has_no_value_nothing_is_lost_since():
+    table = records(("jpeg",), "a", (30,))
+    table.loc[table["generation"] < 3, ["ms_ssim", "ms_ssim_db"]] = np.nan
+    changes = with_change(generation_means(table))
+    np.testing.assert_allclose(changes["psnr_change"], [0, -0.3, -0.6, -0.9])
+    assert changes["ms_ssim_db_change"].isna().all()
+    later = with_change(generation_means(table[table["generation"] > 1]))
+    assert later["psnr_change"].isna().all(), "there is no generation 1"

@@ -124,9 +124,10 @@ def test_points_are_in_the_order_of_their_qualities(run):
 def test_points_with_edits_are_marked(run):
     one = tables.read([run])
     one = one[one["codec"] == "jpeg"]
-    table = pd.concat([one, one.assign(schedule="quality:25+shift:3")], ignore_index=True)
+    marked = {"quality:25": False, "quality:25+shift:3": True, "list:a+b@3278d2be": False}
+    table = pd.concat([one.assign(schedule=schedule) for schedule in marked], ignore_index=True)
     points = payload(table, snapshots.Kept(), [], "title").data["points"]
-    assert {point["schedule"]: point["edited"] for point in points} == {"quality:25": False, "quality:25+shift:3": True}
+    assert {point["schedule"]: point["edited"] for point in points} == marked
 
 
 def test_colours_are_those_of_the_figures(run):

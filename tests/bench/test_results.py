@@ -255,6 +255,50 @@ def test_a_set_coded_at_its_mean_rate_is_not_missing(tmp_path, monkeypatch, caps
     assert "1 of 1 operating points are missing" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("rate_by", ["dataset", "originals"])
+def test_of_a_set_that_has_changed_no_rows_of_another_plan_are_kept(
+    photographs, tmp_path, monkeypatch, capsys, rate_by
+):
+    monkeypatch.setattr(setplans, "plan", functools.partial(setplans.plan, backend="sequential"))
+    text = f'description = "x"\ngenerations = 2\nbpp = [1.2]\nrate_by = "{rate_by}"\ncodecs = ["webp"]\n'
+    assert make(tmp_path, text=text) == 0
+    save_png(photographs / "2.png", astronaut()[300:480, 20:200])
+    gone = photographs / "1.png"
+    gone.unlink()
+    assert make(tmp_path, "--missing", text=text) == 0
+    assert "1 of 1 operating points are missing" in capsys.readouterr().out
+    found = results.table("mine", "set", tmp_path / "out")
+    assert set(found["image"]) == {"0", "2"}
+    assert (found.groupby("generation")["quality"].nunique() == 1).all()
+    book = json.loads((tmp_path / "out" / "set" / "mine.json").read_text())
+    assert book["made"][-1]["chains"] == 2, "those of the set before are of other qualities"
+    (photographs / "2.png").unlink()
+    assert make(tmp_path, "--missing", text=text) == 0
+    assert "1 of 1 operating points are missing" in capsys.readouterr().out, "the set is another"
+
+
+@pytest.mark.usefixtures("photographs")
+def test_a_damaged_folder_is_one_sentence_or_not_recorded(tmp_path):
+    assert make(tmp_path) == 0
+    out = tmp_path / "out"
+    (out / "set" / "other.json").write_text('{"experiment": "x"}')
+    (run,) = (out / "runs").iterdir()
+    chains = sorted((run / "chains").iterdir())
+    chains[0].write_text('{"chain": {"records": []}}')
+    assert make(tmp_path, "--as-is") == 0
+    for chain in chains:
+        chain.unlink()
+    (run / "run.json").unlink()
+    assert make(tmp_path, "--as-is") == 0
+    assert json.loads((out / "set" / "mine.json").read_text())["made"][-1]["machine"] == "not recorded"
+    (run / "generations.parquet").write_bytes(b"PAR1")
+    with pytest.raises(BenchError, match=r"generations.parquet is damaged: .* leave out --as-is"):
+        make(tmp_path, "--as-is")
+    (out / "set" / "mine.parquet").write_bytes(b"PAR1")
+    with pytest.raises(BenchError, match=r"mine.parquet is damaged: .* leave out --missing"):
+        make(tmp_path, "--missing")
+
+
 @pytest.mark.usefixtures("photographs")
 @pytest.mark.parametrize(
     ("text", "codecs"),
