@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if not 0 <= args.share <= 1:
         raise BenchError(f"--share must lie between 0 and 1, got {args.share:g}.")
+    if args.out.suffix != ".safetensors":
+        raise BenchError(f"--out names a .safetensors file, got {args.out}.")
     paths = [located(name) for name in (args.first, args.second)]
     (first, one, _), (second, other, _) = (load_checkpoint(path) for path in paths)
     configs = [

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from baselines.learned.codec import LearnedCodec
+from baselines.learned.files import card_of
 from baselines.learned.ratehint import RateModel, features
 from baselines.training.data import files_in, read_pixels
 from bench.cli import Parser, positive_int, run
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     card = codec.path.with_suffix(".json")
     if not card.is_file():
         raise BenchError(f"There is no card {card} beside the checkpoint to write into.")
+    written = card_of(codec.path)
     files = files_in(args.data)
     if len(files) < 8 or args.photographs < 8:
         counts = f"{args.data} has {len(files)}, --photographs says {args.photographs}"
@@ -51,7 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         known.append(features(image))
         rates.append([8 * len(codec.encode(image, level)) / pixels for level in LEVELS])
     model = RateModel.fit(LEVELS, np.array(known), np.array(rates))
-    written = json.loads(card.read_text())
     written["rate_hint"] = model.to_dict()
     card.write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")
     print(f"{card}: rates predicted to {100 * model.residual:.1f} % over {model.photographs} photographs")

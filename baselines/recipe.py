@@ -69,15 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\n".join("python -m baselines." + shlex.join(step) for step in planned))
         return OK
     _check_options(planned, args.data)
-    _check_plan(folder, steps(recipes[args.name][1], folder, args.scale), args.data)
-    for step in planned:
+    plan = steps(recipes[args.name][1], Path("{out}"), args.scale)  # wherever it lies, and whatever it runs on
+    _check_plan(folder, plan, args.data)
+    for step, named in zip(planned, plan, strict=True):
         finished = _taken(done)
-        if step in finished:
+        if named in finished:
             continue
         code = _take(step)
         if code != OK:
             return code
-        _write(done, [*finished, step])
+        _write(done, [*finished, named])
     return OK
 
 

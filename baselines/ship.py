@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from baselines.checkpoint import base_of, load_checkpoint, save_checkpoint
-from baselines.learned.files import SHIPPED, located
+from baselines.learned.files import SHIPPED, card_of, located
 from baselines.learned.system import system_of
 from baselines.learned.weights import load_model
 from baselines.steps import measured_steps
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     p = Parser(
         prog="python -m baselines.ship", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    p.add_argument("checkpoint", help="file to ship, or the name of a shipped checkpoint with --rd")
+    p.add_argument("checkpoint", help="file to ship, or the name of a shipped checkpoint")
     p.add_argument("--name", help="what to call it (default: the file's name)")
     p.add_argument("--base", help="shipped checkpoint whose tensors are not stored again, such as iat-compact")
     p.add_argument("--into", type=Path, default=SHIPPED, help="folder (default: the shipped checkpoints)")
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.rd:
         add_table(located(args.checkpoint), args.rd)
         return 0
-    source, base = Path(args.checkpoint), located(args.base) if args.base else None
+    source, base = located(args.checkpoint), located(args.base) if args.base else None
     tensors, card, _ = load_checkpoint(source)
     chosen = system_of(card, source)
     if wrong := next((name for name, value in tensors.items() if not value.isfinite().all()), None):
@@ -93,8 +93,7 @@ def _check_free(target: Path, replace: bool) -> None:
 
 
 def _base_name(path: Path) -> str | None:
-    card = path.with_suffix(".json")
-    base = json.loads(card.read_text()).get("base") if card.is_file() else None
+    base = card_of(path).get("base")
     return base["file"] if isinstance(base, dict) else None
 
 
@@ -123,24 +122,36 @@ def add_table(checkpoint: Path, records: Path) -> None:
         raise BenchError(f"There is no card {card_file} beside the checkpoint; ship it first, without --rd.")
     if not records.is_file() or not book.is_file():
         raise BenchError(f"There is no table {records} with its {book.name}; name one of bench.results with --rd.")
-    digest = load_checkpoint(checkpoint)[2]
+    card, digest = card_of(checkpoint), load_checkpoint(checkpoint)[2]
+    try:
+        codecs, table = json.loads(book.read_text())["codecs"], pd.read_parquet(records)
+        table = table[(table["generation"] == 1) & (table["status"] == "ok")]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BenchError(
+            f"{records} and {book.name} are no table of bench.results: name its .parquet file with --rd."
+        ) from error
     found = {}
-    for key, codec in json.loads(book.read_text())["codecs"].items():
+    for key, codec in codecs.items():
         files = codec["identity"].get("sha256", [])
         if digest in files:  # of one file a string, of one a rate a list
-            found[key] = None if isinstance(files, str) else files.index(digest) + 1
-    table = pd.read_parquet(records)
-    rows = table[(table["generation"] == 1) & table["codec_id"].isin(list(found)) & (table["status"] == "ok")]
-    if single := [quality for quality in found.values() if quality]:
-        rows = rows[rows["quality"] == single[0]]
-    if rows.empty:
+            mine = table["codec_id"] == key
+            if not isinstance(files, str):
+                mine &= table["quality"] == files.index(digest) + 1
+            if mine.any():
+                found[key] = table[mine]
+    if not found:
         raise BenchError(f"{records} has no record of generation 1 coded with {checkpoint.name}, sha256 {digest[:12]}.")
+    if len(found) > 1:
+        names = ", ".join(codecs[key]["name"] for key in found)
+        raise BenchError(
+            f"{records} has {checkpoint.name} in {len(found)} codecs, {names}: name a table of one of them with --rd."
+        )
+    (rows,) = found.values()
     means = rows.groupby("quality")[list(COLUMNS)].mean()
     levels: list[dict[str, Any]] = [
         {"level": float(level)} | {name: round(float(row[name]), digits) for name, digits in COLUMNS.items()}
         for level, row in means.iterrows()
     ]
-    card = json.loads(card_file.read_text())
     how = f"mean over {rows['image'].nunique()} images of per-image values, generation 1, real streams"
     card["kodak_rd"] = {"how": how, "levels": levels}
     card_file.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")

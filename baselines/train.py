@@ -138,9 +138,14 @@ def _photographs(args: argparse.Namespace) -> tuple[Photographs, Photographs]:
 
 @contextmanager
 def _enough_memory() -> Iterator[None]:
-    """One sentence where memory runs out, on the device or beside it."""
+    """One sentence where memory runs out, on the device or beside it, or a matrix has no inverse any more."""
     try:
         yield
+    except torch.linalg.LinAlgError as error:
+        raise BenchError(
+            "A matrix of the transform has no inverse: choose a --lambda nearer to the papers' 0.0016 to 0.05, or "
+            "smaller steps by --lr-mix."
+        ) from error
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
             raise

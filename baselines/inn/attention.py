@@ -35,7 +35,7 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int, hidden: int | None = None) -> None:
         super().__init__()
-        hidden = hidden or channels // 2
+        hidden = hidden or max(1, channels // 2)
         self.conv_a = nn.Sequential(*(ResidualUnit(channels, hidden) for _ in range(3)))
         self.conv_b = nn.Sequential(*(ResidualUnit(channels, hidden) for _ in range(3)), Conv1x1(channels, channels))
 

@@ -69,10 +69,12 @@ class Photographs:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """The images under ``folder``, sorted; raises BenchError where it is missing or holds none."""
+    """The images under ``folder``, sorted, but hidden ones; raises BenchError where it is missing or holds none."""
     if not folder.is_dir():
         raise BenchError(f"No folder of training photographs at {folder}; name one with --data.")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = sorted(
+        p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()
+    )
     if not files:
         raise BenchError(f"No images under {folder}; name another folder with --data.")
     return files
@@ -87,7 +89,7 @@ def load_photographs(folder: Path, cache: Path | None = None, workers: int = 2) 
     files = files_in(folder)
     text = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size}" for p in files)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    stored = cache / f"photographs-2-{digest[:16]}" if cache else None
+    stored = cache / f"photographs-3-{_content(text, files)[:16]}" if cache else None
     found = _stored(stored) if stored else None
     if found is None:
         with ThreadPoolExecutor(workers) as pool:
@@ -101,6 +103,18 @@ def load_photographs(folder: Path, cache: Path | None = None, workers: int = 2) 
     counts = sizes.prod(1)
     offsets = np.concatenate(([0], np.cumsum(counts)[:-1]))
     return Photographs(torch.from_numpy(pixels), torch.from_numpy(offsets), torch.from_numpy(sizes), digest)
+
+
+def _content(text: str, files: list[Path]) -> str:
+    """sha256 of names and contents: reading all files takes a hundredth of decoding them."""
+    hashed = hashlib.sha256(text.encode())
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                hashed.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError:
+            hashed.update(b"unreadable")  # which is said when it is decoded
+    return hashed.hexdigest()
 
 
 def _stored(folder: Path) -> tuple[np.ndarray, np.ndarray] | None:

@@ -174,7 +174,7 @@ class Trainer:
         """Add the latents of one batch, in float32: latents near whole numbers must stay there."""
         x, level = self._batch()
         self.model.eval()  # a decoder that is not trained here: its normalisations stay as they are
-        again = self.pool.coded_once < self.options.again * self.pool.count
+        again = len(self.pool) > 0 and self.pool.short_of(self.options.again, len(x))
         if again:
             y, level = coded_once(self.model, x, level, self.generator, shift=not self.options.lagrangian)
         else:

@@ -25,22 +25,38 @@ class LatentPool:
     """
 
     def __init__(self, capacity: int) -> None:
-        self.capacity, self.count, self.coded_once = capacity, 0, 0
+        self.capacity, self.count = capacity, 0
         self.y, self.level = torch.empty(0), torch.empty(0)
+        self.own = torch.zeros(capacity, dtype=torch.bool)
 
     def __len__(self) -> int:
         return min(self.count, self.capacity)
 
+    @property
+    def coded_once(self) -> float:
+        """The share of what is kept that was coded once before; 0 of nothing."""
+        return float(self.own[: len(self)].double().mean()) if len(self) else 0.0
+
+    def short_of(self, share: float, batch: int) -> bool:
+        """Whether ``share`` is met best if the next ``batch`` to be added is of images that were coded once."""
+        left = self.own.clone()
+        left[torch.arange(self.count, self.count + batch) % self.capacity] = False
+        return float(left.sum()) + batch / 2 < share * min(self.count + batch, self.capacity)
+
     def add(self, y: Tensor, level: Tensor, coded_once: bool = False) -> None:
-        """Keep y (B, M, h, w) and its quality maps (B, 1, H, W), which are pooled to the size of y."""
+        """Keep y (B, M, h, w) and its quality maps (B, 1, H, W), which are pooled to the size of y; of more than the
+        capacity the last ones. Values that are not finite are not kept."""
+        if not bool(torch.isfinite(y).all()):
+            return
         y, level = y.detach().float(), F.adaptive_avg_pool2d(level, (y.shape[2], y.shape[3]))
+        y, level = y[-self.capacity :], level[-self.capacity :]
         if not len(self.y):
             self.y = torch.zeros(self.capacity, *y.shape[1:], device=y.device)
             self.level = torch.zeros(self.capacity, *level.shape[1:], device=y.device)
         at = torch.arange(self.count, self.count + len(y)) % self.capacity
         self.y[at.to(y.device)], self.level[at.to(y.device)] = y, level
+        self.own[at] = coded_once
         self.count += len(y)
-        self.coded_once += len(y) * coded_once
 
     def draw(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """y (batch, M, h, w), channels last, and levels (batch, 1, h, w), drawn at random with repetition."""
@@ -49,14 +65,14 @@ class LatentPool:
 
     def state(self) -> dict[str, Tensor]:
         """What ``restore`` takes."""
-        return {"y": self.y, "level": self.level, "counts": torch.tensor([self.count, self.coded_once])}
+        return {"y": self.y, "level": self.level, "count": torch.tensor(self.count), "own": self.own}
 
     def restore(self, state: dict[str, Tensor], side: int) -> None:
         """Take up what ``state`` gave, but for a pool of another capacity or of latents of another side, in latents."""
         y = state["y"]
         if y.dim() == 4 and (len(y), *y.shape[2:]) == (self.capacity, side, side):
             self.y, self.level = y, state["level"]
-            self.count, self.coded_once = state["counts"].tolist()
+            self.count, self.own = int(state["count"]), state["own"].cpu()
 
 
 @torch.no_grad()

@@ -73,6 +73,7 @@ def save(trainer: Trainer) -> None:
         "history": json.dumps(trainer.history),
         "began": json.dumps(trainer.began),
         "options": json.dumps(asdict(trainer.options)),
+        "photographs": trainer.data.digest,
     }
     if trainer.device.type == "cuda":
         state["noise_cuda"] = torch.cuda.get_rng_state(trainer.device)
@@ -130,6 +131,11 @@ def _check_same_training(trainer: Trainer, state: dict[str, Any]) -> None:
                 f"What is in {trainer.folder} was trained with {told[0]} and can't go on with {told[1]}: "
                 "repeat the option, or begin with its checkpoint by --weights and another --out."
             )
+    if state.get("photographs", trainer.data.digest) != trainer.data.digest:
+        raise BenchError(
+            f"What is in {trainer.folder} was trained on other photographs than those of --data, and others of them "
+            "were held back: name the folder of then, or begin with its checkpoint by --weights and another --out."
+        )
     if problem := mismatch(trainer.model.state_dict(), state["model"]):
         raise BenchError(
             f"What is in {trainer.folder} is another model than the options ask for: {problem}; "

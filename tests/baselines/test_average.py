@@ -36,6 +36,14 @@ def test_the_average_and_its_card(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "both.json").read_text()) == card
 
 
+@pytest.mark.parametrize("name", ["both.json", "both", "iat-0.5"])
+def test_the_file_it_writes_is_called_as_one_is(name: str, tmp_path: Path) -> None:
+    one = saved(tmp_path / "one.safetensors", 1.0)
+    with pytest.raises(BenchError, match=rf"^--out names a \.safetensors file, got .*{name}\.$"):
+        main([one, one, "--share", "0.5", "--out", str(tmp_path / name)])
+    assert not (tmp_path / name).exists()
+
+
 def test_the_card_says_where_the_second_was_trained_on_from_the_first(tmp_path: Path) -> None:
     one = saved(tmp_path / "one.safetensors", 1.0)
     start = f"the weights of one.safetensors (sha256 {load_checkpoint(Path(one))[2][:16]}), with a fresh optimiser"

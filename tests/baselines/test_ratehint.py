@@ -71,6 +71,9 @@ def test_calibrate_writes_the_card_and_nothing_else(tmp_path):
         calibrate.main(["jpeg", *options])
     with pytest.raises(BenchError, match="at least 8"):
         calibrate.main([name, "--data", str(tmp_path / "photographs"), "--photographs", "3"])
+    card.write_text("{")
+    with pytest.raises(BenchError, match=r"own\.json, the card of own\.safetensors, can't be read as JSON"):
+        calibrate.main([name, *options])
 
 
 def test_a_photograph_that_cannot_be_read_is_told_with_the_option_of_this_command(tmp_path):

@@ -146,6 +146,7 @@ def test_a_folder_is_of_one_plan(two_steps: list[str], tmp_path: Path) -> None:
             recipe.main(other)
     assert recipe.main([*two_steps, "--out", "other"]) == 0
     assert recipe.main([*two_steps, "--scale", "0.005", "--threads", "2"]) == 0  # with other threads it is the same
+    assert recipe.main([*two_steps, "--scale", "0.005", "--out", str(Path("training-runs").resolve())]) == 0
     assert Path("training-runs/two/iat-compact.safetensors").read_bytes() == before
 
 
@@ -159,7 +160,10 @@ def test_what_was_noted_is_whole_or_told_to_be_damaged(two_steps: list[str], mon
         done.write_text(damaged)
         assert recipe.main(two_steps) == 0
         assert done.read_text() == noted
-    assert taken == 4 * json.loads(noted)
+    names = json.loads(noted)
+    assert taken == 4 * taken[: len(names)]
+    assert [step[0] for step in names] == [step[0] for step in taken[: len(names)]]
+    assert "{out}" in noted
     plan.write_text(planned[:40])
     with pytest.raises(BenchError, match=r"plan\.json, which tells what .*two was begun with, is damaged: delete it"):
         recipe.main(two_steps)

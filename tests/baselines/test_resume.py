@@ -61,6 +61,29 @@ def test_a_pool_of_another_size_begins_empty(
     assert len(trainer.pool) >= trainer.options.batch
 
 
+def test_another_share_of_own_output_is_that_of_the_pool_soon(photographs: Photographs, tmp_path: Path) -> None:
+    trainer = trainer_of(photographs, tmp_path, again=0.0, reuse=1)
+    for _ in range(20):
+        trainer.step(rate_only=True)
+    assert trainer.pool.coded_once == 0
+    save(trainer)
+    resumed = trainer_of(photographs, tmp_path, again=0.5, reuse=1)
+    restore(resumed)
+    shares = []
+    for _ in range(12):
+        resumed.step(rate_only=True)
+        shares.append(resumed.pool.coded_once)
+    assert shares[-8:] == [0.5] * 8
+
+
+def test_it_goes_on_with_the_photographs_of_before_alone(
+    stopped: Trainer, photographs: Photographs, tmp_path: Path
+) -> None:
+    other = replace(photographs, digest="0" * 64)
+    with pytest.raises(BenchError, match=r"was trained on other photographs than those of --data"):
+        restore(Trainer(IAT(TINY), other, other, stopped.folder, replace(OPTIONS, pool=4)))
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -307,7 +307,7 @@ def test_the_table_goes_into_the_card(tmp_path: Path) -> None:
     row = {"codec_id": "c", "image": "k1", "generation": 1, "quality": 0.5, "status": "ok"}
     row |= {"bpp": 0.5, "psnr": 32.0, "ms_ssim": 0.96, "ms_ssim_db": 14.0, "delta_e": 2.0}
     pd.DataFrame([row, row | {"image": "k2", "bpp": 0.7}, row | {"codec_id": "d", "bpp": 9.0}]).to_parquet(records)
-    book = {"codecs": {"c": {"identity": {"sha256": digest}}, "d": {"identity": {}}}}
+    book = {"codecs": {"c": {"name": "iat", "identity": {"sha256": digest}}, "d": {"name": "d", "identity": {}}}}
     records.with_suffix(".json").write_text(json.dumps(book))
     assert main([str(path), "--rd", str(records)]) == 0
     card = json.loads(path.with_suffix(".json").read_text())
@@ -315,9 +315,31 @@ def test_the_table_goes_into_the_card(tmp_path: Path) -> None:
         {"level": 0.5, "bpp": 0.6, "psnr": 32.0, "ms_ssim": 0.96, "ms_ssim_db": 14.0, "delta_e": 2.0}
     ]
     assert load_checkpoint(path)[2] == digest
+    book["codecs"]["d"] = {"name": "iat[quantisation=centred]", "identity": {"sha256": digest}}
+    records.with_suffix(".json").write_text(json.dumps(book))
+    with pytest.raises(BenchError, match=r"in 2 codecs, iat, iat\[quantisation=centred\]: name a table of one of them"):
+        main([str(path), "--rd", str(records)])
     records.with_suffix(".json").write_text(json.dumps({"codecs": {}}))
     with pytest.raises(BenchError, match="no record of generation 1"):
         main([str(path), "--rd", str(records)])
+    records.with_suffix(".csv").write_text("codec,bpp\n")
+    with pytest.raises(BenchError, match=r"are no table of bench.results: name its \.parquet file with --rd\.$"):
+        main([str(path), "--rd", str(records.with_suffix(".csv"))])
+
+
+def test_of_a_list_of_files_the_rows_of_its_own_go_into_the_card(tmp_path: Path) -> None:
+    """Also where another codec names the file at another place of its list."""
+    path, records = tmp_path / "xie-compact-0.018.safetensors", tmp_path / "rd.parquet"
+    save_checkpoint(path, {"a": torch.ones(1)}, CARD)
+    digest = load_checkpoint(path)[2]
+    row = {"codec_id": "c", "image": "k1", "generation": 1, "status": "ok", "ms_ssim": 0.96, "ms_ssim_db": 14.0}
+    row |= {"delta_e": 2.0, "psnr": 32.0}
+    pd.DataFrame([row | {"quality": q, "bpp": q} for q in (1.0, 2.0, 3.0)]).to_parquet(records)
+    book = {"codecs": {"c": {"name": "xie", "identity": {"sha256": ["1", "2", digest]}}}}
+    records.with_suffix(".json").write_text(json.dumps(book))
+    assert main([str(path), "--rd", str(records)]) == 0
+    levels = json.loads(path.with_suffix(".json").read_text())["kodak_rd"]["levels"]
+    assert [(one["level"], one["bpp"]) for one in levels] == [(3.0, 3.0)]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from baselines.learned.lagrangian import lagrangian
 from baselines.learned.system import system
 from baselines.learned.weights import load_model
 from baselines.train import main
+from baselines.training import evaluation
 from baselines.training.data import Photographs, load_photographs
 from baselines.training.live import LiveLine, averaged
 from baselines.training.loop import Trainer
@@ -309,6 +310,34 @@ def test_a_damaged_cache_is_made_anew(folder: Path, tmp_path: Path) -> None:
         assert torch.equal(again.pixels, whole.pixels)
         assert torch.equal(load_photographs(folder, cache).sizes, whole.sizes)
     assert list(cache.iterdir()) == [stored]
+
+
+def test_a_cache_is_not_that_of_other_pixels(folder: Path, tmp_path: Path) -> None:
+    """Of the same names and sizes of files, as uncompressed ones have."""
+    for path in folder.iterdir():
+        Image.fromarray(np.full((64, 64, 3), 50, np.uint8)).save(path.with_suffix(".bmp"))
+        path.unlink()
+    first = load_photographs(folder, tmp_path / "cache")
+    elsewhere = Path(shutil.copytree(folder, tmp_path / "elsewhere"))
+    assert load_photographs(elsewhere, tmp_path / "cache").digest == first.digest
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    for path in folder.iterdir():
+        Image.fromarray(np.full((64, 64, 3), 200, np.uint8)).save(path)
+    assert set(load_photographs(folder, tmp_path / "cache").pixels.flatten().tolist()) == {200}
+
+
+def test_hidden_files_are_no_photographs(folder: Path) -> None:
+    before = load_photographs(folder)
+    (folder / "._0.png").write_bytes(b"\0\5\x16\7 what macOS leaves beside it")
+    assert load_photographs(folder).digest == before.digest
+
+
+def test_a_crop_that_comes_back_exactly_is_no_divergence() -> None:
+    black = torch.zeros(2, 3, 64, 64)
+    black[1, 0, 0, 0] = 1
+    found = evaluation._psnr(torch.zeros(2, 3, 64, 64), black)
+    assert found == pytest.approx(100 + 10 * math.log10(3 * 64 * 64))
+    assert math.isnan(evaluation._psnr(torch.full((1, 3, 4, 4), math.nan), torch.zeros(1, 3, 4, 4)))
 
 
 def test_photographs_are_read_as_everywhere(tmp_path: Path) -> None:

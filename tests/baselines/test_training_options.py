@@ -233,6 +233,19 @@ def test_an_error_that_is_not_about_memory_keeps_its_traceback(
         main(["iat", *arguments, "--random-start", "--out", "run"])
 
 
+def test_a_matrix_without_inverse_is_one_sentence(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def singular(self: Trainer, rate_only: bool = False) -> Any:
+        return torch.linalg.inv(torch.zeros(2, 2))
+
+    monkeypatch.setattr(Trainer, "step", singular)
+    with pytest.raises(BenchError, match=r"^A matrix of the transform has no inverse: choose a --lambda nearer"):
+        main(["xie", *arguments, "--lambda", "1e-300", "--out", "run"])
+
+
+def test_one_latent_channel_is_enough(arguments: list[str]) -> None:
+    assert main(["xie", *arguments, "--latent", "1", "--lambda", "0.01", "--random-start", "--out", "run"]) == 0
+
+
 @pytest.mark.parametrize("option", ["--out", "--cache"])
 def test_a_file_in_the_place_of_a_folder(option: str, arguments: list[str]) -> None:
     Path("taken").write_text("")
