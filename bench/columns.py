@@ -29,7 +29,12 @@ COLUMNS = (
     Column("schedule", "string", "", "what the generations were asked for, in canonical form"),
     Column("generation", "int64", "", "number of encodings so far; the source is generation 0 and has no record"),
     Column("quality", "float64", "codec's scale", "quality this generation was coded at"),
-    Column("target_bpp", "float64", "bits per pixel", "rate asked for, hit by rate control; else empty"),
+    Column(
+        "target_bpp",
+        "float64",
+        "bits per pixel",
+        "rate asked for, hit by rate control, with --rate-by originals on the originals; else empty",
+    ),
     Column(
         "encodes", "int64", "", "encodings it took to find a quality for target_bpp; empty where none was looked for"
     ),
