@@ -131,6 +131,30 @@ def test_bd_rates(page: Path, mark: str, codec: str) -> None:
                 assert (low, high) == pytest.approx((bounds.low, bounds.high), abs=0.051)
 
 
+def test_one_step_down() -> None:
+    down, once = results.means("step-down"), results.means("step-once").set_index("codec")
+    lines = table(CLAIMS, "one step down")[1:]
+    names = {name.strip("`").replace("`", ""): codec for name, codec in CODECS.items()}
+    told = {names[name.replace("`", "")]: [numbers(cell) for cell in cells] for name, *cells in lines}
+    assert set(told) == set(once.index) == set(down["codec"])
+    lost = [values[3][0] for values in told.values()]
+    assert lost == sorted(lost)
+    for codec, (single, eighth, rate, at_equal_rate) in told.items():
+        part, low = down[down["codec"] == codec].set_index("generation"), once.loc[codec]
+        assert single == pytest.approx([low["bpp"], low["psnr"]], abs=0.0051)
+        assert eighth == pytest.approx([part.loc[8, "bpp"], part.loc[8, "psnr"]], abs=0.0051)
+        assert rate[0] == pytest.approx(100 * (part.loc[8, "bpp"] / low["bpp"] - 1), abs=0.051)
+        slope = (part.loc[1, "psnr"] - low["psnr"]) / np.log(part.loc[1, "bpp"] / low["bpp"])
+        at_its_rate = low["psnr"] + slope * np.log(part.loc[8, "bpp"] / low["bpp"])
+        assert at_equal_rate[0] == pytest.approx(at_its_rate - part.loc[8, "psnr"], abs=0.0051)
+    text = README.read_text(encoding="utf-8").partition("**One step down")[2].partition("\n* ")[0]
+    said = re.findall(r"(IAT|BPG|VVC|A-INN|Xie et al\.|Song et al\.|JPEG 2000)(?: ends)? (\d\.\d)", text)
+    assert len(said) == 7
+    for name, value in said:
+        codec = {"VVC": "ffmpeg-vvenc[preset=fast]"}.get(name) or CODECS[name]
+        assert told[codec][3][0] == pytest.approx(float(value), abs=0.0501)
+
+
 def test_bd_rates_of_all_systems(capsys: pytest.CaptureFixture[str]) -> None:
     head, *lines = table(CHECKPOINTS, "bd-rates of all systems")
     systems, told = head[1:], {name: [numbers(cell)[0] for cell in cells] for name, *cells in lines}
