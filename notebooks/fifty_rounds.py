@@ -63,7 +63,8 @@ for name, span in SPANS.items():
 # Y'CbCr, which rounds chroma down. The same AV1 encoder on planes rounded to nearest (`ffmpeg-aom`) loses 1.05 dB
 # instead of 11.06, and settles on 14 images, always in a cycle. HEIC and BPG, both HEVC, lose 2 dB in the
 # first ten rounds and little after: 14 and 22 of their 24 chains settle, after 37 and 26 rounds in the median, all of
-# them in cycles of two, four or six images and none at a fixed point.
+# them in cycles of two, four or six images and none at a fixed point. H.264 and HEVC as they code video, in 4:2:0 at a
+# constant QP, lose 1.6 and 2.0 dB and settle on 23 and 21 images.
 
 # %% [markdown]
 # ## In numbers
