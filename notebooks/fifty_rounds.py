@@ -46,7 +46,7 @@ for name, span in SPANS.items():
 
 # %% [markdown]
 # JPEG and JPEG 2000 nearly stand still, and so do Xie et al., A-INN and IAT, which reach a fixed point on every
-# image, by the eleventh round, IAT at level 0.8 by the 27th. Song et al. loses 4.7 dB; yet 21 of its chains reach a
+# image, by the eleventh round, at high rates by the 35th. Song et al. loses 4.7 dB; yet 21 of its chains reach a
 # fixed point and one a cycle of two images, after 13 to 49 rounds.
 #
 # That of IAT is its decoder's doing, a stable one, trained so that encoding its output again gives the same latents:

@@ -71,8 +71,9 @@ settled.groupby("codec", observed=True).agg(images="size", first="min", median="
 # %% [markdown]
 # Most chains of Song et al. settle as well (21 at a fixed point, one in a cycle of two), later, and far below: that a
 # chain has settled says that it no longer loses anything, not that it has not lost much already. And being invertible
-# is enough at this rate, not at every one: at level 0.8, 1.1 bpp, `iat-compact` loses 2.9 dB (see the notebook of the
-# fifty rounds). Both can be trained away: see the notebook of the stable decoders.
+# is enough at this rate, not at every one for every system: at level 0.8, 1.1 bpp, `iat-compact` loses 2.9 dB, while
+# Xie et al. and A-INN lose 0.10 and 0.35 dB at 1.5 bpp (see the notebook of the fifty rounds). What Song et al. and
+# `iat-compact` lose can be trained away: see the notebook of the stable decoders.
 #
 # A-INN's separate decoder networks (denoising, refinement) are no inverse of its analysis either, and Xie et al.'s
 # attention begins as nothing: with so little training the small losses say more about where the systems begin than
