@@ -244,6 +244,15 @@ def auc_end(curve: Curve, low: float, area: float, method: AucMethod = "trapezoi
     return float(brentq(lambda high: auc(curve, low, high, method) - area, low, end, xtol=1e-12))
 
 
+def _distinct(curve: Curve) -> Curve:
+    """The finite points in the order of their rates; of several at one rate the best."""
+    keep = np.isfinite(curve.rate) & np.isfinite(curve.metric)
+    order = np.lexsort((-curve.metric[keep], curve.rate[keep]))
+    rate, metric = curve.rate[keep][order], curve.metric[keep][order]
+    first = np.diff(rate, prepend=-np.inf) > 0
+    return Curve(rate[first], metric[first])
+
+
 def auc_table(curves: Mapping[str, Curve], method: AucMethod = "trapezoid") -> pd.DataFrame:
     """Areas under several curves on the rates that all of them cover.
 
@@ -252,11 +261,7 @@ def auc_table(curves: Mapping[str, Curve], method: AucMethod = "trapezoid") -> p
         over the interval's length), points, reason. Where there is no common interval the figures are NaN and
         reason says why.
     """
-    finite = {
-        name: Curve(c.rate[keep], c.metric[keep])
-        for name, c in curves.items()
-        for keep in [np.isfinite(c.rate) & np.isfinite(c.metric)]
-    }
+    finite = {name: _distinct(curve) for name, curve in curves.items()}
     ends = {name: (c.rate.min(), c.rate.max()) for name, c in finite.items() if c.rate.size >= 2}
     low = max((low for low, _ in ends.values()), default=math.nan)
     high = min((high for _, high in ends.values()), default=math.nan)
@@ -271,7 +276,7 @@ def auc_table(curves: Mapping[str, Curve], method: AucMethod = "trapezoid") -> p
             try:
                 area = auc(curve, low, high, method)
             except BenchError as error:
-                reason = str(error)
+                reason = str(error).rstrip(".")
         rows.append((name, low, high, area, area / (high - low), curve.rate.size, reason))
     columns = ["codec", "low", "high", "auc", "auc_normalised", "points", "reason"]
     return pd.DataFrame(rows, columns=columns)

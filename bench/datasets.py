@@ -125,7 +125,7 @@ def _parts(text: str) -> list[str]:
 
 def _searched(folder: Path) -> Dataset:
     """The images of a folder; raises BenchError where there are none."""
-    name, found = _text(folder.resolve().name), search(folder)
+    name, found = readable(folder.resolve().name), search(folder)
     if not found.files:
         raise BenchError(_empty(name, found))
     dataset = _dataset(name, found.files)
@@ -201,13 +201,15 @@ def _dataset(name: str, paths: list[Path], known: frozenset[str] = frozenset()) 
     """A dataset of these files, each named by its stem, or where that is not unique by its path below the folder."""
     base = Path(os.path.commonpath([path.parent for path in paths]))
     inside = [path.relative_to(base) for path in paths]
-    names = [_text(path.stem) for path in paths]
-    names = _longer_where_equal(names, [_text("__".join(path.with_suffix("").parts)) for path in inside])
-    names = _longer_where_equal(names, [_text("__".join(path.parts)) for path in inside])
-    return Dataset(_text(name), tuple(ImageRef(n, path, known) for n, path in zip(_unique(names), paths, strict=True)))
+    names = [readable(path.stem) for path in paths]
+    names = _longer_where_equal(names, [readable("__".join(path.with_suffix("").parts)) for path in inside])
+    names = _longer_where_equal(names, [readable("__".join(path.parts)) for path in inside])
+    return Dataset(
+        readable(name), tuple(ImageRef(n, path, known) for n, path in zip(_unique(names), paths, strict=True))
+    )
 
 
-def _text(name: str) -> str:
+def readable(name: str) -> str:
     """The name of a file as text that can be written: bytes that are no UTF-8 become U+FFFD."""
     return os.fsencode(name).decode("utf-8", "replace")
 
@@ -268,7 +270,11 @@ def _describe(spec: DatasetSpec, data_root: str | None, verify: bool) -> tuple[s
         return f"{len(dataset)} of {spec.count} images", place
     if not verify:
         return "present", place
-    return {True: "verified", False: "OTHER PIXELS", None: "present"}[dataset.verify()], place
+    try:
+        return {True: "verified", False: "OTHER PIXELS", None: "present"}[dataset.verify()], place
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return "DAMAGED", place
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -295,7 +301,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     odd = False
     for spec in SETS.values():
         state, place = _describe(spec, data_root, options.verify)
-        odd = odd or state == "OTHER PIXELS"
+        odd = odd or state in ("OTHER PIXELS", "DAMAGED")
         print(f"{spec.name:<24} {state:<16} {spec.about}; {spec.licence}\n{'':<24} {place}")
     return SOME_FAILED if odd else OK
 

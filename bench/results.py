@@ -37,7 +37,9 @@ from bench.schedule_options import Point
 from bench.task import Settings, make_codec
 from bench.unreadable import Unreadable
 
-FOLDER = Path(__file__).resolve().parents[1] / "results"
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "results" if (ROOT / "pyproject.toml").is_file() else Path("results")
+"""That of the checkout; where the package is installed without one, a folder right here."""
 
 NAMES = (
     "rd",

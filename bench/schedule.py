@@ -19,6 +19,9 @@ from bench.ratecontrol import TOLERANCE, Side
 Kind = Literal["bpp", "quality"]
 """What the numbers of a schedule are: rates, hit by rate control, or qualities."""
 
+MOST = 10**6
+"""Generations of a chain; the steps of all of them are in memory."""
+
 RateBy = Literal["image", "dataset", "originals"]
 """Whose rate is hit: that of each image, or the mean over the set, at every generation or before the first."""
 
@@ -290,4 +293,6 @@ def _side(side: Side) -> str:
 def _at_least_one(generations: int) -> int:
     if generations < 1:
         raise BenchError(f"A chain needs at least one generation, got {generations}; change it with --generations.")
+    if generations > MOST:
+        raise BenchError(f"A chain has at most {MOST} generations, got {generations}; change it with --generations.")
     return generations

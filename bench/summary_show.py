@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bench.codec import BenchError
-from bench.files import write_atomically
+from bench.files import plain, write_atomically
 from bench.generation_loss import HALF_LIVES, show_half_life
 from bench.rd import AVERAGE, left_out
 from bench.versions import Version
@@ -47,13 +47,13 @@ def _shift(row: Row) -> str:
 def _bd_rate(row: Row) -> str:
     if pd.isna(row["bd_rate"]):
         return "n/a"
-    return f"{row['bd_rate']:+.2f}{'*' if row['flagged'] else ''}"
+    return f"{_unsigned_zero(format(row['bd_rate'], '+.2f'))}{'*' if row['flagged'] else ''}"
 
 
 def _interval(row: Row) -> str:
     if pd.isna(row["bd_rate_low"]):
         return "n/a"
-    return f"{row['bd_rate_low']:+.2f} to {row['bd_rate_high']:+.2f}"
+    return " to ".join(_unsigned_zero(format(row[name], "+.2f")) for name in ("bd_rate_low", "bd_rate_high"))
 
 
 def _points(table: pd.DataFrame) -> list[Column]:
@@ -251,13 +251,15 @@ def latex(found: Mapping[str, pd.DataFrame], dropped: pd.DataFrame, several: Seq
         return " & ".join(map(escaped, cells)) + r" \\"
 
     parts = []
+    several_sets = any(table["dataset"].nunique() > 1 for table in found.values())
     for name, title, columns, rows, note in _blocks(found):
+        of_set = f":{plain(title.partition(': ')[0])}" if several_sets else ""
         if not rows:
             parts.append(f"% {title}: {note}")
             continue
         kinds = "".join("l" if c.heading in ("codec", "schedule", "anchor", "") else "r" for c in columns)
         caption = f"{title}. {note}".rstrip()
-        lines = [r"\begin{table}", r"\centering", rf"\caption{{{escaped(caption)}}}", rf"\label{{tab:{name}}}"]
+        lines = [r"\begin{table}", r"\centering", rf"\caption{{{escaped(caption)}}}", rf"\label{{tab:{name}{of_set}}}"]
         lines += [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", line([_heading(c) for c in columns]), r"\midrule"]
         parts.append("\n".join([*lines, *map(line, rows), r"\bottomrule", r"\end{tabular}", r"\end{table}"]))
     sentences = [*map(str, several), *left_out(dropped)]

@@ -22,7 +22,7 @@ from bench import plots_rd, published, results
 from bench.plots import family_of
 
 means = results.means("rd")
-ours = means[means["system"].map(family_of).isin(["ainn", "xie", "iat", "avif", "jpeg2000", "webp"])]
+ours = means[means["system"].map(family_of).isin(["ainn", "xie", "iat", "jpeg", "webp", "jpeg2000", "avif", "bpg"])]
 plots_rd.rd(ours, published.load(published.RIVALS, "kodak"), until=1.7)
 
 # %%

@@ -23,7 +23,7 @@ from bench import plots_rd, published, results
 from bench.compare import Pair, compare
 from bench.plots import family_of
 
-SHOWN = ["iat", "xie", "sft", "jpeg", "webp", "avif", "jpeg2000", "jpegxl", "heic", "bpg", "ffmpeg"]
+SHOWN = ["iat", "xie", "sft", "jpeg", "webp", "avif", "jpeg2000", "jpegxl", "heic", "bpg", "vvenc", "x264", "x265"]
 means = results.means("rd")
 names = ["iat2022", "song2021-sft", "xie2021-invcompress", "compressai-cheng2020-anchor_mse", "vtm"]
 points = published.load(names, "kodak")

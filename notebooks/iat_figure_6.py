@@ -20,7 +20,8 @@
 #
 # Here every codec is asked for these rates, image by image, by rate control on real streams: a rate is hit to half a
 # per cent, and the setting found is kept as long as its rate stays within 10 % of what is asked (`--rate-hold 10%`). So
-# the 16 falling rates are one or two moves of the setting, and chains end at 0.80 to 0.83 bpp in the mean, not at 0.79.
+# the 16 falling rates are mostly one or two moves of the setting, and chains end at 0.80 to 0.83 bpp in the mean, not
+# at 0.79.
 
 # %%
 import numpy as np

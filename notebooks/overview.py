@@ -56,8 +56,8 @@ pd.concat(losses).pivot(index="codec", columns="protocol", values="drop")[list(P
 
 # %% [markdown]
 # That a codec holds still at one setting says little about what it does when the setting moves. Here a setting is left
-# alone while its rate stays within 10 % of what is asked, so the 16 falling rates of the third panel are one or two
-# moves of it, and chains end at 0.80 to 0.83 bpp in the mean. `iat` and `iat-stable` have stable decoders, trained
+# alone while its rate stays within 10 % of what is asked, so the 16 falling rates of the third panel are mostly one or
+# two moves of it, and chains end at 0.80 to 0.83 bpp in the mean. `iat` and `iat-stable` have stable decoders, trained
 # so that encoding their output again gives the same latents: they stand still while the level does, and lose 2.8 and
 # 2.5 dB in the mean with each move of it (1.6 to 4.7). JPEG loses 4.2, JPEG XL and HEIC 0.9 and 0.8. The lower
 # rate by itself costs 1.1 to 1.4 dB on the RD curves of these codecs; the rest of the third panel is re-encoding.

@@ -70,6 +70,6 @@ display(plots_rd.path(means))
 # * The learned systems quantise anew what was quantised before, and their entropy models, which have learned
 #   photographs and their own output at one setting, don't expect it: the second setting takes 22 % more of what IAT
 #   decoded than of originals, 39 % of what Xie et al.'s third model did, 17 % with A-INN.
-# * At equal rate IAT loses 1.9 dB, no more than BPG, VVC, HEIC and AV1 (1.7 to 1.8), which lose it little by little.
+# * At equal rate IAT loses 1.9 dB, about what BPG, VVC, HEIC and AV1 do (1.7 to 1.8), which lose it little by little.
 #   In Figure 6's protocol rate control moves IAT's level twice on every image, and it loses 4.2 dB beyond what the
 #   lower rate accounts for: twice as much as here.

@@ -12,6 +12,7 @@ import pandas as pd
 from bench import tables
 from bench.cli import OK, Parser, run
 from bench.codec import BenchError
+from bench.datasets import readable
 from bench.files import write_atomically
 from bench.report.page import page
 from bench.report.payload import payload
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.out is None and not options.runs[0].is_dir():
         raise BenchError("Where should the report go? Name a folder with --out.")
     _claim(out)
-    title = options.title or ", ".join(sorted(set(records["dataset"])))
+    title = readable(options.title or "") or ", ".join(sorted(set(records["dataset"])))
     made = payload(records, find(runs), told, title)
     for warning in made.warnings:
         print(warning, file=sys.stderr)
@@ -89,8 +90,12 @@ def _megabytes(text: str) -> float:
 def _chosen(records: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
     if wanted is None:
         return records
-    names = [name.strip() for name in wanted.split(",") if name.strip()]
     known = sorted(set(records["image"]))
+    pieces, names = wanted.split(","), list[str]()
+    while pieces:  # several that are together a name with commas are one
+        joined = ((",".join(pieces[:count]).strip(), count) for count in range(len(pieces), 1, -1))
+        name, count = next((one for one in joined if one[0] in known), (pieces[0].strip(), 1))
+        pieces, names = pieces[count:], names + [name] * bool(name)
     for name in names or [wanted]:
         if name not in known:
             raise BenchError(f"--images: there is no image {name!r} in these runs, only {', '.join(known)}.")
@@ -100,7 +105,9 @@ def _chosen(records: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
 def _told(path: Path) -> dict[str, str]:
     """What the page tells of a run. Neither its command nor its folder: pages are shown around, paths are private."""
     told = Store(path).read_run()
-    return {name: str(told[name]) for name in ("when", "status") if told.get(name)} | {"name": path.resolve().name}
+    return {name: str(told[name]) for name in ("when", "status") if told.get(name)} | {
+        "name": readable(path.resolve().name)
+    }
 
 
 def _claim(out: Path) -> None:

@@ -15,7 +15,7 @@ import pandas as pd
 from bench.columns import COLUMNS
 from bench.edits import NAMES
 from bench.plots import LINES, family_of, style
-from bench.rd import AVERAGE, by_point, common_images, generation_means, labels, left_out, systems
+from bench.rd import AVERAGE, by_point, common_images, generation_means, labels, left_out, systems, without_counts
 from bench.report.snapshots import KEY, Kept, signature
 
 SHOWN = (
@@ -84,7 +84,7 @@ def payload(records: pd.DataFrame, kept: Kept, runs: Sequence[Mapping[str, Any]]
             shown.append(files)
             if here["source"] is None and 0 in files:
                 here["source"] = files[0]
-            if here["width"] is None and not math.isnan(first["width"]):
+            if here["width"] is None and np.isfinite([first["width"], first["height"]]).all():
                 here |= {"width": int(first["width"]), "height": int(first["height"])}
             point = place[system, schedule]
             if found is not None and points[point]["identity"] is None:
@@ -145,10 +145,17 @@ def _means(records: pd.DataFrame, place: Mapping[tuple[str, str], int]) -> tuple
         sentences += left_out(common.dropped)
         if common.records.empty:
             continue
-        for (system, schedule), part in by_point(generation_means(common.records), POINT):
+        for (system, schedule), part in by_point(
+            without_counts(generation_means(common.records), common.records), POINT
+        ):
             part = part.sort_values("generation")
+            images = part["images"].iloc[0]
             means.append(
-                {"dataset": dataset, "point": place[system, schedule], "images": int(part["images"].iloc[0])}
+                {
+                    "dataset": dataset,
+                    "point": place[system, schedule],
+                    "images": None if pd.isna(images) else int(images),
+                }
                 | {"last": int(part["generation"].max()), "records": _columns(part, MEANS)}
             )
     return means, sentences

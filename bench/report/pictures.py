@@ -78,7 +78,7 @@ def write(
         victim = crowded(numbers)
         if victim is None:
             raise BenchError(
-                f"The first and the last generation alone take {size / 1e6:.0f} MB; allow more with --limit or name "
+                f"The first and the last generation alone take {size / 1e6:.3g} MB; allow more with --limit or name "
                 "fewer images with --images."
             )
         left_out.append(victim)

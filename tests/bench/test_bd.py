@@ -211,3 +211,12 @@ def test_auc_table_uses_the_rates_common_to_all():
 def test_areas_need_nothing_that_numpy_1_lacks(monkeypatch):
     monkeypatch.delattr(np, "trapezoid", raising=False)
     assert auc(Curve.of([0.0, 1.0], [30.0, 32.0]), 0.0, 1.0) == 31.0
+
+
+def test_of_several_points_at_one_rate_the_best_counts_for_the_area():
+    once = Curve.of([0.2, 0.4, 0.8, 1.2], [30.0, 33.0, 36.0, 38.0])
+    twice = Curve.of([0.8, 0.4, 0.4, 0.2, 0.8, 1.2], [36.0, 33.0, 33.0, 30.0, 35.0, 38.0])
+    table = auc_table({"once": once, "twice": twice})
+    assert list(table["reason"]) == ["", ""]
+    assert table["auc"].nunique() == 1
+    assert set(table["points"]) == {4}

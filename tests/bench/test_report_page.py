@@ -565,6 +565,15 @@ def test_the_table_says_in_what_a_chain_has_settled(visit):
     ]
 
 
+def test_of_how_many_images_means_are_is_said_where_it_is_known(visit, tmp_path):
+    report_run.make(tmp_path / "run", codecs=("jpeg", "coarse"))
+    (tmp_path / "means.csv").write_text("dataset,codec,quality,bpp,psnr\ntiny,mine,1,0.4,30\n")
+    main([str(tmp_path / "run"), str(tmp_path / "means.csv"), "--out", str(tmp_path / "report"), "--quiet"])
+    page = visit("#scope=mean&table=all&generation=1", other=tmp_path / "report")
+    assert "2 or an unknown number of images that all codecs coded" in page.locator("#scope-note").inner_text()
+    assert "mean over 2 or an unknown number of images" in page.locator("#table-note").inner_text()
+
+
 def test_of_a_hand_over_it_says_whose_turn_it_was(visit, cropped):
     page = visit("#generation=2&right-generation=1&table=left", other=cropped)
     captions = [page.locator(f"#caption-{side}").inner_text() for side in ("left", "right")]
@@ -629,6 +638,12 @@ def test_a_link_that_makes_no_sense_shows_the_beginning(visit):
     page.evaluate("location.hash = '#generation=9999&right-generation=7'")
     until(page, "document.querySelector('#number').textContent === '12 of 12'")
     assert page.locator("#right-generation").input_value() == "7"
+
+
+@pytest.mark.parametrize("name", ["image", "left", "right"])
+def test_a_link_may_name_what_every_object_has(visit, name):
+    page = visit(f"#{name}=constructor&generation=5")
+    shown(page, "coarse", "fails", 5)
 
 
 def test_a_failed_chain_is_shown_with_its_reason(visit):

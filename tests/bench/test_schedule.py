@@ -131,3 +131,8 @@ def test_fit_rounds_what_may_be_rounded_only():
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_number_reads_back_exactly(value):
     assert float(number(value)) == value
+
+
+def test_a_chain_has_an_end():
+    with pytest.raises(BenchError, match=r"^A chain has at most 1000000 generations, got 1000001; change it with"):
+        FixedRate(0.5).steps(10**6 + 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import bjontegaard
 import numpy as np
 import pandas as pd
@@ -262,6 +264,13 @@ def test_without_generation_1_there_are_no_operating_points_and_that_is_said(tab
     assert f"operating points\nn/a for all: {sentence}" in capsys.readouterr().out
     for form in ("md", "tex"):
         assert sentence in (tmp_path / "out" / f"summary.{form}").read_text()
+
+
+def test_labels_of_several_sets_are_several(table, tmp_path):
+    pd.concat([table, table.assign(dataset="other set")]).to_csv(tmp_path / "t.csv", index=False)
+    assert main([str(tmp_path / "t.csv"), "--out", str(tmp_path / "out")]) == 0
+    found = re.findall(r"\\label\{(.*?)\}", (tmp_path / "out" / "summary.tex").read_text())
+    assert len(found) == len(set(found)) > 4
 
 
 def test_of_one_generation_no_loss_is_told(table, tmp_path, capsys):

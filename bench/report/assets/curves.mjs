@@ -1,7 +1,7 @@
 // Curves over the generations, with the current one marked.
 
 import { report, chainOf, meanOf, value, kept } from "viewer/data";
-import { byId, element, show } from "viewer/format";
+import { byId, counted, element, show } from "viewer/format";
 import { shape } from "viewer/marks";
 import { state, change, rightGeneration, showLeft, lastGeneration } from "viewer/state";
 
@@ -32,8 +32,7 @@ function scopeNote(all) {
   const carriers = [...new Set(all.map((one) => one.carrier))].map((c) => (c === "uint8" ? "8-bit RGB" : c)).join(" and ");
   const between = `carrier between generations: ${carriers}`;
   if (state.scope === "image") return `${dataset}, ${name}; ${between}.`;
-  const images = all[0]?.series.images;
-  return images ? `${dataset}, ${images} ${images === 1 ? "image" : "images"} that all codecs coded; ${report.average}; ${between}.`
+  return all.length ? `${dataset}, ${counted(all.map((one) => one.series))} that all codecs coded; ${report.average}; ${between}.`
     : `${dataset}: no image was coded by all codecs, so there is no mean to compare.`;
 }
 

@@ -9,6 +9,13 @@ export const NAMES = {
   psnr_first: "PSNR to 1", shift_r: "shift R", shift_g: "shift G", shift_b: "shift B", fixed_point: "settled", status: "status",
 };
 
+/** Of how many images means are: "2 images", "2 or an unknown number of images", where a table does not tell. */
+export function counted(all) {
+  const known = [...new Set(all.map((one) => one.images).filter((n) => n !== null))].sort((a, b) => a - b);
+  const texts = [...known.map(String), ...all.some((one) => one.images === null) ? ["an unknown number of"] : []];
+  return `${texts.join(" or ")} ${texts.length === 1 && texts[0] === "1" ? "image" : "images"}`;
+}
+
 /** A value of a column as text; "–" where it is missing. */
 export function show(name, value) {
   if (value === null || value === undefined || value === "") return "–";

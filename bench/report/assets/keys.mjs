@@ -49,8 +49,8 @@ export function start() {
     const moves = event.key.startsWith("Arrow") || ["Home", "End", "PageUp", "PageDown"].includes(event.key);
     // Lists and choices need their own keys; the slider's are ours.
     if (target.matches("select") || (target.matches("input[type=radio]") && moves) || (moves && target.closest(".scroll"))) return;
-    if (target.id === "wipe" && /^Arrow(Left|Right)$/.test(event.key)) {
-      wipe(event.key === "ArrowLeft" ? -0.02 : 0.02);
+    if (target.id === "wipe" && /^Arrow|^Home$|^End$/.test(event.key)) {
+      wipe({ ArrowLeft: -0.02, ArrowDown: -0.02, ArrowRight: 0.02, ArrowUp: 0.02, Home: -1, End: 1 }[event.key]);
     } else {
       const key = event.shiftKey && moves ? `Shift+${event.key}` : event.key;
       const found = KEYS.find(([keys]) => keys.includes(key));

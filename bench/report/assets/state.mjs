@@ -11,7 +11,7 @@ const MIN_ZOOM = 1 / 256; // in an address; what is shown stops at one pixel on 
 
 const imageName = (i) => `${report.images[i].dataset}/${report.images[i].name}`;
 const pointName = (i) => `${report.points[i].system}|${report.points[i].schedule}`;
-const count = (list, name) => Object.fromEntries(list.map((_, i) => [name(i), i]));
+const count = (list, name) => new Map(list.map((_, i) => [name(i), i]));
 const images = count(report.images, imageName);
 const points = count(report.points, pointName);
 
@@ -28,9 +28,9 @@ const zoom = number(MIN_ZOOM, MAX_ZOOM);
 
 /** Name in the address, how it is written there, and read: what can't be read is left at its default. */
 const FIELDS = {
-  image: { write: imageName, read: (text) => images[text] },
-  left: { write: pointName, read: (text) => points[text] },
-  right: { write: pointName, read: (text) => points[text] },
+  image: { write: imageName, read: (text) => images.get(text) },
+  left: { write: pointName, read: (text) => points.get(text) },
+  right: { write: pointName, read: (text) => points.get(text) },
   generation,
   "right-generation": { write: String, read: (text) => (text === "same" ? text : generation.read(text)) },
   mode: among(MODES),

@@ -2,7 +2,7 @@
 
 import { report, value } from "viewer/data";
 import { seriesOf } from "viewer/curves";
-import { NAMES, byId, element, settled, show } from "viewer/format";
+import { NAMES, byId, counted, element, settled, show } from "viewer/format";
 import { state, change, rightGeneration, showLeft } from "viewer/state";
 
 const COLUMNS = [
@@ -56,7 +56,7 @@ function codecs() {
 
 function note(rows) {
   const { dataset, name } = report.images[state.image];
-  const of = state.scope === "mean" ? `${dataset}, ${rows.length ? `mean over ${rows[0].series.images} image${rows[0].series.images === 1 ? "" : "s"} (${report.average})` : "means"}` : `${dataset}, ${name}`;
+  const of = state.scope === "mean" ? `${dataset}, ${rows.length ? `mean over ${counted(rows.map(({ series }) => series))} (${report.average})` : "means"}` : `${dataset}, ${name}`;
   const what = state.table === "all" ? `generation ${Math.max(1, state.generation)}` : report.points[state[state.table]].label;
   return rows.length ? `${what}; ${of}.` : `${what}; ${of}: there are no records.`;
 }
