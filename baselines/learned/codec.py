@@ -20,7 +20,7 @@ from baselines.entropy.header import Header, pack, unpack
 from baselines.learned.batches import batches, numbered
 from baselines.learned.budget import budget
 from baselines.learned.device import check_device, check_threads, missing
-from baselines.learned.files import card_of, family, located, nearest, sha256_of
+from baselines.learned.files import card_of, family, is_pytorch, located, nearest, sha256_of
 from baselines.learned.memory import needed
 from bench import memory
 from bench.codec import (
@@ -98,12 +98,17 @@ class LearnedCodec(Codec):
         return not reason, reason and f"{self.name}: {reason}"
 
     def _lacking(self) -> str:
-        """Which checkpoint is not there, one sentence; "" where all are."""
-        base = self.name.partition("[")[0]
+        """Which checkpoint is not there, or tells by its card or first bytes that it is no such one: one sentence; ""
+        where all are there."""
+        option = f"--checkpoint or {self.name.partition('[')[0]}[checkpoint=FILE]."
         for path in self.paths:
             if not path.is_file():
                 hint = f"{meant} Use" if (meant := nearest(path)) else "; use"
-                return f"there is no checkpoint at {path}{hint} --checkpoint or {base}[checkpoint=FILE]."
+                return f"there is no checkpoint at {path}{hint} {option}"
+            if (other := card_of(path).get("system", self.system)) != self.system:
+                return f"{path} holds {other}, not {self.system}; name another with {option}"
+            if path.suffix != ".safetensors" and not is_pytorch(path):
+                return f"{path} is not a PyTorch file; name another with {option}"
         return ""
 
     @cached_property

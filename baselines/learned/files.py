@@ -47,6 +47,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_pytorch(path: Path) -> bool:
+    """Whether a file begins as what PyTorch writes: a zip archive, or a pickle as of before 1.6."""
+    with path.open("rb") as file:
+        return file.read(2)[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
 def card_of(path: Path) -> dict[str, Any]:
     """The card beside a checkpoint of ours; the authors' files have none."""
     file = path.with_suffix(".json")

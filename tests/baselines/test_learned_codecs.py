@@ -137,6 +137,18 @@ def test_shipped_checkpoints_that_end_in_a_lambda_belong_together(
     assert "there is no checkpoint at" in reason
 
 
+def test_what_is_no_checkpoint_of_the_system_is_told_before_anything_is_coded(tmp_path: Path) -> None:
+    (tmp_path / "notes.pth").write_text("no weights")
+    there, said = XieCodec(str(tmp_path / "notes.pth")).available()
+    assert (there, said.partition("notes.pth ")[2]) == (
+        False,
+        "is not a PyTorch file; name another with --checkpoint or xie[checkpoint=FILE].",
+    )
+    there, said = XieCodec("iat-long").available()
+    assert not there
+    assert "iat-long.safetensors holds iat, not xie; name another with --checkpoint" in said
+
+
 def test_the_nearest_name_of_a_shipped_checkpoint_is_suggested(tmp_path: Path) -> None:
     for name in ("xie-compct-0.018", str(tmp_path / "xie-compct-0.018.safetensors")):
         said = XieCodec(name).available()[1]
