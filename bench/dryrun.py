@@ -14,8 +14,8 @@ from pathlib import Path
 from bench import probe
 from bench.cli import OK, SOME_FAILED
 from bench.probe import Probe
-from bench.run import count
-from bench.schedule import FixedQuality, Planned, RateBy
+from bench.run import count, is_planned
+from bench.schedule import FixedQuality, RateBy
 from bench.store import Store
 from bench.task import Settings, Task, make_codec
 
@@ -55,7 +55,7 @@ def show(tasks: Sequence[Task], store: Store, settings: Settings, rate_by: RateB
             found = probe.measure(_at_default(middle, settings), settings, seconds)
         print(_line(middle, found))
         priced += [(task, found) for task in chains]
-        if by_set and not _is_planned(middle):
+        if by_set and not is_planned(middle):
             sets.append(sum(found.planning(task, rate_by) for task in chains))
         load_s[str(middle.identities)] = found.load_s
         failed = failed or bool(found.reason)
@@ -88,19 +88,14 @@ def _at_default(task: Task, settings: Settings) -> Task:
     return replace(task, schedule=FixedQuality(make_codec(task.specs[0], settings).quality.default))
 
 
-def _is_planned(task: Task) -> bool:
-    """Whether the qualities of the set are chosen already."""
-    return isinstance(task.schedule, Planned)
-
-
 def _searching(task: Task, found: Probe, by_set: bool) -> float:
     """Seconds of the probe's search for qualities that the chain itself does not spend on it."""
-    return found.searching(task) if by_set and not _is_planned(task) else 0.0
+    return found.searching(task) if by_set and not is_planned(task) else 0.0
 
 
 def _encodings(task: Task, found: Probe, rate_by: RateBy) -> float:
     """Encodings of a chain, and of its image while qualities are chosen for the set."""
-    if _is_planned(task):  # `encodes` of its records are those of the plan
+    if is_planned(task):  # `encodes` of its records are those of the plan
         return found.coded_of(task)
     if rate_by == "image":
         return found.encodes(task)

@@ -100,7 +100,7 @@ def execute(wanted: Request) -> int:
         if wanted.rate_by != "image":
             from bench import setplans
 
-            if wanted.backend != "local" and not all(map(_is_planned, _with_plans(tasks, store, wanted.rate_by))):
+            if wanted.backend != "local" and not all(map(is_planned, _with_plans(tasks, store, wanted.rate_by))):
                 connect(wanted.backend, wanted.scheduler).close()  # says now what is wrong with it, not after planning
             book.write("running")
             here = wanted.settings if wanted.backend == "local" else replace(wanted.settings, jobs=os.cpu_count() or 1)
@@ -228,7 +228,8 @@ def _with_plans(tasks: list[Task], store: Store, rate_by: RateBy) -> list[Task]:
     return setplans.known(tasks, store, rate_by)
 
 
-def _is_planned(task: Task) -> bool:
+def is_planned(task: Task) -> bool:
+    """Whether the qualities of the set are chosen already."""
     return isinstance(task.schedule, Planned)
 
 

@@ -181,6 +181,8 @@ class Trainer:
             y = self.model.analysis(x, self.model.prepare(level, (x.shape[2], x.shape[3])))
         self._learning()
         self.pool.add(y, level, again)
+        if not len(self.pool):
+            raise BenchError("The latents of these weights are not finite: begin with others by --weights.")
         self.worn = 0
 
     def _batch(self) -> tuple[Tensor, Tensor]:

@@ -76,6 +76,19 @@ def test_another_share_of_own_output_is_that_of_the_pool_soon(photographs: Photo
     assert shares[-8:] == [0.5] * 8
 
 
+def test_latents_that_are_not_finite_are_not_learned_from(photographs: Photographs, tmp_path: Path) -> None:
+    trainer = trainer_of(photographs, tmp_path)
+    trainer.step(rate_only=True)
+    kept = trainer.pool.y.clone()
+    trainer.pool.add(torch.full_like(kept[:2], float("nan")), torch.zeros(2, 1, 64, 64))
+    assert torch.equal(trainer.pool.y, kept)
+    broken = trainer_of(photographs, tmp_path)
+    with torch.no_grad():
+        next(broken.model.parameters()).fill_(float("nan"))
+    with pytest.raises(BenchError, match=r"^The latents of these weights are not finite: begin with others"):
+        broken.step(rate_only=True)
+
+
 def test_it_goes_on_with_the_photographs_of_before_alone(
     stopped: Trainer, photographs: Photographs, tmp_path: Path
 ) -> None:
