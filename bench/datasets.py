@@ -14,7 +14,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -106,18 +106,23 @@ def load(name: str, data_root: str | Path | None = None) -> Dataset:
         return _searched(path)
     if name.strip() and os.path.isfile(path):
         return _dataset(path.stem, [path])
-    parts = _parts(name)
+    parts = entries(name, lambda part: os.path.exists(os.path.expanduser(part)))
     if len(parts) > 1:
         return _join([load(part, data_root) for part in parts])
     raise BenchError(_unknown(name))
 
 
-def _parts(text: str) -> list[str]:
-    """A list's entries, between commas; several that are together the name of a file or folder with commas are one."""
+def entries(text: str, is_name: Callable[[str], bool]) -> list[str]:
+    """A list's entries, between commas; several that are together a name with commas are one.
+
+    Args:
+        text: the list.
+        is_name: whether a text is one name.
+    """
     pieces, parts = text.split(","), []
     while pieces:
         joined = (",".join(pieces[:count]).strip() for count in range(min(len(pieces), _MOST_COMMAS + 1), 1, -1))
-        part = next((name for name in joined if name and os.path.exists(os.path.expanduser(name))), pieces[0].strip())
+        part = next((name for name in joined if name and is_name(name)), pieces[0].strip())
         pieces = pieces[part.count(",") + 1 :]
         parts.append(part)
     return [part for part in parts if part]

@@ -27,7 +27,7 @@ from bench.rd import common_images, generation_means
 records = common_images(results.table("fifty")).records
 means = with_change(generation_means(records))
 first = means[means["generation"] == 1].set_index(["system", "schedule"])["bpp"]
-SPANS = {"about 0.3 bpp": (0, 0.45), "0.49 to 0.80 bpp": (0.45, 0.95), "1.06 to 1.4 bpp": (0.95, 2)}
+SPANS = {"about 0.3 bpp": (0, 0.45), "0.49 to 0.80 bpp": (0.45, 0.95), "1.06 to 1.53 bpp": (0.95, 2)}
 
 
 def at(span):

@@ -108,9 +108,8 @@ class LatentModel(nn.Module, ABC):
         if distortion == "jacobian":
             if not y.requires_grad:  # nothing of the analysis is trained
                 y.requires_grad_()
-            given = y.view_as(
-                y
-            )  # of what the synthesis is given: z, which it may read too, does not change by rounding y
+            # z, which the synthesis may read too, does not change where y is rounded: the gradient is that of y alone
+            given = y.view_as(y)
             x_hat = self.synthesis(given, z_hat, prepared).float()
             return Forward(x_hat, y_bits, z_bits, y, quantisation_noise(x_hat, given))
         x_hat = self.synthesis(y_hat, z_hat, prepared)

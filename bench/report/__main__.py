@@ -12,7 +12,7 @@ import pandas as pd
 from bench import tables
 from bench.cli import OK, Parser, run
 from bench.codec import BenchError
-from bench.datasets import readable
+from bench.datasets import entries, readable
 from bench.files import write_atomically
 from bench.report.page import page
 from bench.report.payload import payload
@@ -91,11 +91,7 @@ def _chosen(records: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
     if wanted is None:
         return records
     known = sorted(set(records["image"]))
-    pieces, names = wanted.split(","), list[str]()
-    while pieces:  # several that are together a name with commas are one
-        joined = ((",".join(pieces[:count]).strip(), count) for count in range(len(pieces), 1, -1))
-        name, count = next((one for one in joined if one[0] in known), (pieces[0].strip(), 1))
-        pieces, names = pieces[count:], names + [name] * bool(name)
+    names = entries(wanted, known.__contains__)
     for name in names or [wanted]:
         if name not in known:
             raise BenchError(f"--images: there is no image {name!r} in these runs, only {', '.join(known)}.")

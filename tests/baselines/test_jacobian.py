@@ -55,6 +55,16 @@ def test_estimate_of_the_norm_against_the_exact_jacobian() -> None:
     assert float(single.std()) > 0
 
 
+def test_hyper_latents_stay_where_the_synthesis_reads_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounding y does not change z: its noise is that of a synthesis whose z is fixed."""
+    model = tiny().float()
+    monkeypatch.setattr(model, "synthesis", lambda y, z, _: 2 * y + 100 * z.mean())
+    torch.manual_seed(1)
+    found = model(torch.rand(1, 3, 64, 64), 0.0, distortion="jacobian")
+    assert found.noise_power is not None
+    assert float(found.noise_power.detach()) == pytest.approx(4 / 12, rel=1e-5)  # of 2 y: four times that of y
+
+
 def test_samples_are_estimated_apart() -> None:
     torch.manual_seed(0)
     weight = torch.randn(7, 5, dtype=torch.float64)

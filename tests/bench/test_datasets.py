@@ -427,6 +427,11 @@ def test_command_line_verify_reports_other_pixels(capsys, tiny, tmp_path):
     picture(tmp_path / "root" / "tiny" / "t1.png")
     assert call(datasets.main, ["--verify", "--data-root", str(tmp_path / "root")]) == 1
     assert "OTHER PIXELS" in capsys.readouterr().out
+    (tmp_path / "root" / "tiny" / "t1.png").write_bytes(b"\x89PNG")
+    assert call(datasets.main, ["--verify", "--data-root", str(tmp_path / "root")]) == 1
+    said = capsys.readouterr()
+    assert "DAMAGED" in said.out
+    assert "t1" in said.err
 
 
 @pytest.mark.parametrize(

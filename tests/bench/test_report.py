@@ -247,6 +247,23 @@ def test_the_same_runs_give_the_same_page(run, tmp_path):
     assert used == {f"pictures/{path.name}" for path in (tmp_path / "a" / "pictures").iterdir()}
 
 
+def test_images_with_commas_in_their_names_are_chosen(tmp_path):
+    pixels = report_run.photographs()
+    report_run.make(
+        tmp_path / "run", codecs=("coarse",), images={"a,b": pixels["im0"], "a": pixels["im1"], "c": pixels["im0"]}
+    )
+    main([str(tmp_path / "run"), "--out", str(tmp_path / "out"), "--images", "a,b, c", "--quiet"])
+    assert [image["name"] for image in embedded(tmp_path / "out")["images"]] == ["a,b", "c"]
+
+
+@pytest.mark.parametrize("columns", ["width\na,1,30,768", "width,height\na,1,30,inf,3"])
+def test_a_size_that_is_not_told_whole_is_none(columns, tmp_path):
+    (tmp_path / "t.csv").write_text(f"codec,bpp,psnr,{columns}\n")
+    main([str(tmp_path / "t.csv"), "--out", str(tmp_path / "out"), "--title", "caf\udce9", "--quiet"])
+    found = embedded(tmp_path / "out")
+    assert (found["images"][0]["width"], found["title"]) == (None, "caf\ufffd")
+
+
 def test_without_out_the_report_lies_in_the_run(tmp_path):
     report_run.make(tmp_path / "run", codecs=("coarse",))
     main([str(tmp_path / "run"), "--quiet"])

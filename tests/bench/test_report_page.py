@@ -331,6 +331,10 @@ def test_the_wipe_shows_left_on_the_left_and_right_on_the_right(visit, disk):
     page.locator("#wipe").focus()
     page.keyboard.press("ArrowLeft")
     assert page.locator("#wipe").get_attribute("aria-valuenow") == "78"
+    for key, value in (("ArrowUp", "80"), ("Home", "0"), ("End", "100")):
+        page.keyboard.press(key)
+        assert page.locator("#wipe").get_attribute("aria-valuenow") == value
+    assert "generation=10" in page.url
 
 
 def test_zoom_and_pan_go_in_step_and_show_pixels(visit):
